@@ -1,0 +1,288 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Programs: what to do on a host, as data.
+
+A program is a list of operations.  Each operation is one KVM ioctl (or one ``KVM_RUN`` with a list
+of guest operations) and yields one result, in order (trace.py).  An operation that fails does not
+end the program: its errno is its result.
+
+VMs and vCPUs are named by small indices of the program's own: ``vcpu`` counts in creation order,
+which is the kernel's index, and is not the vCPU id.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum, IntEnum
+from typing import Final
+
+from harness.ppi import Register, reg
+
+MAX_VMS: Final = 4
+MAX_VCPUS: Final = 8
+MAX_RECORDS: Final = 1024
+
+# include/uapi/linux/kvm.h and arch/arm64/include/uapi/asm/kvm.h, Linux 7.3
+DEV_TYPE_VGIC_V2: Final = 5
+DEV_TYPE_VGIC_V3: Final = 7
+DEV_TYPE_VGIC_V5: Final = 16
+GRP_ADDR: Final = 0
+GRP_NR_IRQS: Final = 3
+GRP_CTRL: Final = 4
+GRP_CPU_SYSREGS: Final = 6
+CTRL_INIT: Final = 0
+CTRL_USERSPACE_PPIS: Final = 5
+VCPU_PMU_V3: Final = 0
+PMU_V3_IRQ: Final = 0
+PMU_V3_INIT: Final = 1
+VCPU_TIMER: Final = 1
+TIMER_IRQ_VTIMER: Final = 0
+TIMER_IRQ_PTIMER: Final = 1
+FEATURE_POWER_OFF: Final = 1 << 0
+FEATURE_PSCI_0_2: Final = 1 << 2
+FEATURE_PMU_V3: Final = 1 << 3
+IRQ_TYPE_CPU: Final = 0
+IRQ_TYPE_SPI: Final = 1
+IRQ_TYPE_PPI: Final = 2
+
+
+class Action(IntEnum):
+    """Which of the three device-attribute ioctls, or of the two ONE_REG ioctls."""
+
+    SET = 0
+    GET = 1
+    HAS = 2
+
+
+class Pointer(IntEnum):
+    """What the ``addr`` of an attribute points to."""
+
+    VALUE = 0
+    NULL = 1
+    UNMAPPED = 2
+
+
+# --- what the guest does -------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """MRS (or SYSL for an instruction): the result's value is what was read."""
+
+    reg: Register
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """MSR (or SYS), then ISB.  A readable register is read back: that is the result's value."""
+
+    reg: Register
+    value: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Wfi:
+    """WFI with interrupts masked.  DONE if it completes, BLOCKED if it does not within ``wait_ms``
+    of the Run: then the vCPU thread is interrupted and the rest of the list is NOT_REACHED."""
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Unmask IRQ for one instruction.  The handler acknowledges, drops and deactivates each
+    interrupt, and switches a timer that fired off.  Value: number of interrupts taken; extra: the
+    INTID of the first (0 if none)."""
+
+
+GuestOp = Read | Write | Wfi | Window
+
+# --- what userspace does -------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class CreateVm:
+    """KVM_CREATE_VM and one memory slot with the guest in it."""
+
+    vm: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class CloseVm:
+    """Close every file descriptor of the VM."""
+
+    vm: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class CreateDevice:
+    """KVM_CREATE_DEVICE; ``test``: with KVM_CREATE_DEVICE_TEST."""
+
+    vm: int = 0
+    type: int = DEV_TYPE_VGIC_V5
+    test: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CreateVcpu:
+    """KVM_CREATE_VCPU with this id."""
+
+    vm: int = 0
+    vcpu: int = 0
+    id: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class InitVcpu:
+    """KVM_ARM_VCPU_INIT with the preferred target and these features (word 0)."""
+
+    vm: int = 0
+    vcpu: int = 0
+    features: int = FEATURE_PSCI_0_2
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceAttr:
+    """KVM_{SET,GET,HAS}_DEVICE_ATTR on the VM's vGIC.
+
+    GET: value and extra are the first two 64-bit words that the kernel wrote.
+    """
+
+    action: Action
+    group: int
+    attr: int = 0
+    value: int = 0
+    pointer: Pointer = Pointer.VALUE
+    vm: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class VcpuAttr:
+    """The same on a vCPU.  The value is passed as a 32-bit int, as the PMU and timer groups want."""
+
+    action: Action
+    group: int
+    attr: int = 0
+    value: int = 0
+    pointer: Pointer = Pointer.VALUE
+    vm: int = 0
+    vcpu: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class CopyReg:
+    """GET a CPU_SYSREGS register of this VM's device, SET it on another VM's.
+
+    The result is that of the SET if the GET succeeded; value: what was read.
+    """
+
+    attr: int
+    vm: int = 0
+    to_vm: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class OneReg:
+    """KVM_GET_ONE_REG / KVM_SET_ONE_REG of a 64-bit register."""
+
+    action: Action
+    id: int
+    value: int = 0
+    vm: int = 0
+    vcpu: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class IrqLine:
+    """KVM_IRQ_LINE with this type, vCPU (index as the kernel takes it) and number."""
+
+    number: int
+    level: int
+    vm: int = 0
+    vcpu: int = 0
+    type: int = IRQ_TYPE_PPI
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """KVM_RUN until the guest has executed its list.  Its result is followed by one per guest op.
+
+    The result's value is a RunEnd; extra is the exit reason if that is OTHER.
+    """
+
+    guest: tuple[GuestOp, ...] = ()
+    vm: int = 0
+    vcpu: int = 0
+    wait_ms: int = 200
+
+
+Op = (
+    CreateVm | CloseVm | CreateDevice | CreateVcpu | InitVcpu | DeviceAttr | VcpuAttr | CopyReg
+    | OneReg | IrqLine | Run
+)  # fmt: skip
+
+
+class Capability(Enum):
+    """What a program needs of the host; the text is what a skip says."""
+
+    VGIC_V5 = "KVM device VGICv5"
+    CPU_SYSREGS = "CPU_SYSREGS"
+    NO_CPU_SYSREGS = "a kernel without CPU_SYSREGS"
+    PMU = "PMUv3"
+    LATE_WRITES_EXPOSED = "late writes exposed"
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """``name`` is ``family/what-it-does``: unique and stable, it names the program in reports."""
+
+    name: str
+    ops: tuple[Op, ...]
+    needs: frozenset[Capability] = field(default=frozenset({Capability.VGIC_V5}))
+
+    @property
+    def family(self) -> str:
+        return self.name.split("/", 1)[0]
+
+
+# --- how the registers are addressed -------------------------------------------------------------
+
+
+def mpidr_affinity(vcpu_id: int) -> int:
+    """Bits [63:32] of a CPU_SYSREGS attribute: Aff3..Aff0 of the vCPU with this id.
+
+    arch/arm64/kvm/sys_regs.c reset_mpidr(): Aff0 = id[3:0], Aff1 = id[11:4], Aff2 = id[19:12].
+    """
+    return (vcpu_id & 0xF) | (vcpu_id >> 4 & 0xFF) << 8 | (vcpu_id >> 12 & 0xFF) << 16
+
+
+def sysreg_attr(register: Register | str, vcpu_id: int = 0) -> int:
+    """The CPU_SYSREGS attribute of a register of the vCPU with this id."""
+    r = reg(register) if isinstance(register, str) else register
+    return mpidr_affinity(vcpu_id) << 32 | r.encoding
+
+
+def set_reg(register: str, value: int, vcpu_id: int = 0, vm: int = 0) -> DeviceAttr:
+    """Userspace sets a register of a vCPU (CPU_SYSREGS)."""
+    attr = sysreg_attr(register, vcpu_id)
+    return DeviceAttr(Action.SET, GRP_CPU_SYSREGS, attr, value, vm=vm)
+
+
+def get_reg(register: str, vcpu_id: int = 0, vm: int = 0) -> DeviceAttr:
+    """Userspace gets a register of a vCPU (CPU_SYSREGS)."""
+    return DeviceAttr(Action.GET, GRP_CPU_SYSREGS, sysreg_attr(register, vcpu_id), vm=vm)
+
+
+def init_device(vm: int = 0) -> DeviceAttr:
+    """CTRL/INIT."""
+    return DeviceAttr(Action.SET, GRP_CTRL, CTRL_INIT, vm=vm)
+
+
+def pmu_init(vcpu: int = 0, vm: int = 0) -> VcpuAttr:
+    """PMU_V3/INIT: makes the PMU the owner of PPI 23 on this vCPU."""
+    return VcpuAttr(Action.SET, VCPU_PMU_V3, PMU_V3_INIT, pointer=Pointer.NULL, vm=vm, vcpu=vcpu)
+
+
+def read(name: str) -> Read:
+    return Read(reg(name))
+
+
+def write(name: str, value: int) -> Write:
+    return Write(reg(name), value)

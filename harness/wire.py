@@ -1,0 +1,339 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Programs and traces as bytes: the protocol between harness and agent.
+
+This module is its only definition: the C side includes the header that ``python -m harness.wire``
+prints.  All integers are little-endian.
+
+A frame is a header (``FRAME``) and a payload::
+
+    magic "G5FR" | type u16 | zero u16 | sequence u32 | length u32 | crc32 of the payload
+
+harness -> agent  RUN      a program: deadline in ms (u32), number of records (u32), the records
+                  EXEC     a command of the host's own: NUL-separated argv
+                  QUIT     power off
+agent -> harness  HELLO    what the host is (``Hello``); sent once, first
+                  EXECUTING  the program with this sequence number starts (sent before its first ioctl)
+                  TRACE    ending, signal, number of records (u32 each), the results, kernel log text
+                  OUTPUT   of EXEC: wait status (u32), then the command's output
+                  REJECTED the agent's reason why it cannot execute what it got
+"""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Final
+
+from harness import program as p
+from harness.errors import TransportError
+from harness.ppi import BY_ENCODING, REGISTERS
+from harness.trace import Ending, Result, RunEnd, Status, Trace
+
+MAGIC: Final = 0x52463547  # "G5FR"
+MAX_PAYLOAD: Final = 1 << 20
+FRAME: Final = struct.Struct("<IHHIII")
+RECORD: Final = struct.Struct("<HBBIQQQ")  # code, vm, vcpu, arg, a, b, c
+RESULT: Final = struct.Struct("<iIQQ")  # ret, status, value, extra
+RUN_HEAD: Final = struct.Struct("<II")  # deadline_ms, records
+TRACE_HEAD: Final = struct.Struct("<III")  # ending, signal, records
+HELLO: Final = struct.Struct("<IIiiiiII")
+
+
+class FrameType(IntEnum):
+    HELLO = 1
+    RUN = 2
+    EXECUTING = 3
+    TRACE = 4
+    EXEC = 5
+    OUTPUT = 6
+    REJECTED = 7
+    QUIT = 8
+
+
+class Code(IntEnum):
+    """The code of a record.  Guest operations follow their RUN record."""
+
+    CREATE_VM = 1
+    CLOSE_VM = 2
+    CREATE_DEVICE = 3  # arg: type, a: flags
+    CREATE_VCPU = 4  # a: id
+    INIT_VCPU = 5  # a: features word 0
+    DEVICE_ATTR = 6  # arg: action | pointer << 8 | group << 16, b: attr, c: value
+    VCPU_ATTR = 7  # the same
+    COPY_REG = 8  # arg: destination VM, b: attr
+    ONE_REG = 9  # arg: action, b: id, c: value
+    IRQ_LINE = 10  # arg: level, a: kvm_irq_level.irq
+    RUN = 11  # arg: wait_ms, a: number of guest records that follow
+    GUEST_READ = 32  # arg: register encoding
+    GUEST_WRITE = 33  # arg: register encoding, a: value
+    GUEST_WFI = 34
+    GUEST_WINDOW = 35
+
+
+def kvm_irq(op: p.IrqLine) -> int:
+    """``kvm_irq_level.irq``: vcpu2[31:28] type[27:24] vcpu[23:16] number[15:0]."""
+    return (op.vcpu >> 8 & 0xF) << 28 | op.type << 24 | (op.vcpu & 0xFF) << 16 | op.number & 0xFFFF
+
+
+def _attr(action: p.Action, pointer: p.Pointer, group: int) -> int:
+    return action | pointer << 8 | group << 16
+
+
+def _record(op: p.Op) -> bytes:
+    pack = RECORD.pack
+    match op:
+        case p.CreateVm():
+            return pack(Code.CREATE_VM, op.vm, 0, 0, 0, 0, 0)
+        case p.CloseVm():
+            return pack(Code.CLOSE_VM, op.vm, 0, 0, 0, 0, 0)
+        case p.CreateDevice():
+            return pack(Code.CREATE_DEVICE, op.vm, 0, op.type, int(op.test), 0, 0)
+        case p.CreateVcpu():
+            return pack(Code.CREATE_VCPU, op.vm, op.vcpu, 0, op.id, 0, 0)
+        case p.InitVcpu():
+            return pack(Code.INIT_VCPU, op.vm, op.vcpu, 0, op.features, 0, 0)
+        case p.DeviceAttr():
+            arg = _attr(op.action, op.pointer, op.group)
+            return pack(Code.DEVICE_ATTR, op.vm, 0, arg, 0, op.attr, op.value)
+        case p.VcpuAttr():
+            arg = _attr(op.action, op.pointer, op.group)
+            return pack(Code.VCPU_ATTR, op.vm, op.vcpu, arg, 0, op.attr, op.value)
+        case p.CopyReg():
+            return pack(Code.COPY_REG, op.vm, 0, op.to_vm, 0, op.attr, 0)
+        case p.OneReg():
+            return pack(Code.ONE_REG, op.vm, op.vcpu, op.action, 0, op.id, op.value)
+        case p.IrqLine():
+            return pack(Code.IRQ_LINE, op.vm, 0, op.level, kvm_irq(op), 0, 0)
+        case p.Run():
+            head = pack(Code.RUN, op.vm, op.vcpu, op.wait_ms, len(op.guest), 0, 0)
+            return head + b"".join(map(_guest_record, op.guest))
+
+
+def _guest_record(op: p.GuestOp) -> bytes:
+    match op:
+        case p.Read():
+            return RECORD.pack(Code.GUEST_READ, 0, 0, op.reg.encoding, 0, 0, 0)
+        case p.Write():
+            return RECORD.pack(Code.GUEST_WRITE, 0, 0, op.reg.encoding, op.value, 0, 0)
+        case p.Wfi():
+            return RECORD.pack(Code.GUEST_WFI, 0, 0, 0, 0, 0, 0)
+        case p.Window():
+            return RECORD.pack(Code.GUEST_WINDOW, 0, 0, 0, 0, 0, 0)
+
+
+def encode_program(program: p.Program, deadline_ms: int) -> bytes:
+    """The payload of a RUN frame.  ValueError if the program is larger than the agent can hold."""
+    records = b"".join(map(_record, program.ops))
+    count = len(records) // RECORD.size
+    if count > p.MAX_RECORDS:
+        raise ValueError(f"{program.name}: {count} records, at most {p.MAX_RECORDS}")
+    return RUN_HEAD.pack(deadline_ms, count) + records
+
+
+def decode_program(name: str, payload: bytes) -> tuple[p.Program, int]:
+    """The inverse of ``encode_program``: the program and its deadline.  ValueError if malformed."""
+    deadline_ms, count = RUN_HEAD.unpack_from(payload)
+    if len(payload) != RUN_HEAD.size + count * RECORD.size:
+        raise ValueError(f"{name}: {len(payload)} bytes do not hold {count} records")
+    records = RECORD.iter_unpack(payload[RUN_HEAD.size :])
+    return p.Program(name, tuple(_decode_ops(records))), deadline_ms
+
+
+def _decode_ops(records: Iterator[tuple[int, ...]]) -> Iterator[p.Op]:
+    for code, vm, vcpu, arg, a, b, c in records:
+        action, pointer, group = arg & 0xFF, arg >> 8 & 0xFF, arg >> 16
+        match Code(code):
+            case Code.CREATE_VM:
+                yield p.CreateVm(vm)
+            case Code.CLOSE_VM:
+                yield p.CloseVm(vm)
+            case Code.CREATE_DEVICE:
+                yield p.CreateDevice(vm, arg, bool(a))
+            case Code.CREATE_VCPU:
+                yield p.CreateVcpu(vm, vcpu, a)
+            case Code.INIT_VCPU:
+                yield p.InitVcpu(vm, vcpu, a)
+            case Code.DEVICE_ATTR:
+                yield p.DeviceAttr(p.Action(action), group, b, c, p.Pointer(pointer), vm)
+            case Code.VCPU_ATTR:
+                yield p.VcpuAttr(p.Action(action), group, b, c, p.Pointer(pointer), vm, vcpu)
+            case Code.COPY_REG:
+                yield p.CopyReg(b, vm, arg)
+            case Code.ONE_REG:
+                yield p.OneReg(p.Action(action), b, c, vm, vcpu)
+            case Code.IRQ_LINE:
+                target = (a >> 16 & 0xFF) | (a >> 28 & 0xF) << 8
+                yield p.IrqLine(a & 0xFFFF, arg, vm, target, a >> 24 & 0xF)
+            case Code.RUN:
+                guest = tuple(_decode_guest(next(records)) for _ in range(a))
+                yield p.Run(guest, vm, vcpu, arg)
+            case _:
+                raise ValueError(f"guest record {Code(code).name} outside a RUN")
+
+
+def _decode_guest(record: tuple[int, ...]) -> p.GuestOp:
+    code, _, _, arg, a, _, _ = record
+    match Code(code):
+        case Code.GUEST_READ:
+            return p.Read(BY_ENCODING[arg])
+        case Code.GUEST_WRITE:
+            return p.Write(BY_ENCODING[arg], a)
+        case Code.GUEST_WFI:
+            return p.Wfi()
+        case Code.GUEST_WINDOW:
+            return p.Window()
+    raise ValueError(f"{Code(code).name} inside a RUN")
+
+
+def encode_trace(trace: Trace) -> bytes:
+    """The payload of a TRACE frame (the agent's side, for tests and fake agents)."""
+    head = TRACE_HEAD.pack(trace.ending, trace.signal, len(trace.results))
+    body = b"".join(RESULT.pack(r.ret, r.status, r.value, r.extra) for r in trace.results)
+    return head + body + trace.log.encode()
+
+
+def decode_trace(payload: bytes) -> Trace:
+    """The trace in a TRACE frame.  TransportError if it is not one."""
+    try:
+        ending, signal, count = TRACE_HEAD.unpack_from(payload)
+        end = TRACE_HEAD.size + count * RESULT.size
+        if end > len(payload):
+            raise ValueError(f"{count} results announced, {len(payload)} bytes received")
+        results = tuple(
+            Result(ret, Status(status), value, extra)
+            for ret, status, value, extra in RESULT.iter_unpack(payload[TRACE_HEAD.size : end])
+        )
+        log = payload[end:].decode(errors="replace")
+        return Trace(results, Ending(ending), signal, log)
+    except (struct.error, ValueError) as e:
+        raise TransportError(f"the agent sent a malformed trace: {e}") from e
+
+
+@dataclass(frozen=True, slots=True)
+class Hello:
+    """What the agent found on its host at boot.  Each ``*_errno`` is 0 or a positive errno.
+
+    ``sysregs_errno``: of KVM_HAS_DEVICE_ATTR(CPU_SYSREGS, ICC_PPI_ENABLER0_EL1) on a VM with an
+    initialised VGICv5.  ``pmu``: KVM_CAP_ARM_PMU_V3.
+    """
+
+    wire_hash: int
+    cpus: int
+    kvm_errno: int
+    vgic_v5_errno: int
+    sysregs_errno: int
+    pmu: int
+    max_vcpus: int
+    release: str  # uname -r
+    version: str  # uname -v
+
+    @staticmethod
+    def decode(payload: bytes) -> Hello:
+        """TransportError if the payload is not a HELLO."""
+        try:
+            wire, cpus, kvm, v5, sysregs, pmu, max_vcpus, _ = HELLO.unpack_from(payload)
+            release, version, *_ = payload[HELLO.size :].decode().split("\0")
+        except (struct.error, ValueError) as e:
+            raise TransportError(f"the agent sent a malformed greeting: {e}") from e
+        return Hello(wire, cpus, kvm, v5, sysregs, pmu, max_vcpus, release, version)
+
+
+def frame(type_: FrameType, sequence: int, payload: bytes = b"") -> bytes:
+    head = FRAME.pack(MAGIC, type_, 0, sequence, len(payload), zlib.crc32(payload))
+    return head + payload
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    type: FrameType
+    sequence: int
+    payload: bytes
+
+
+def read_frame(read: Callable[[int], bytes]) -> Frame:
+    """Read one frame; ``read(n)`` returns n bytes, or fewer at the end of the stream.
+
+    TransportError says what was wrong: a stream that ended, a magic number, length or CRC.
+    """
+    head = read(FRAME.size)
+    if len(head) < FRAME.size:
+        raise TransportError(f"the agent's channel closed ({len(head)} bytes of a frame arrived)")
+    magic, type_, _, sequence, length, crc = FRAME.unpack(head)
+    if magic != MAGIC:
+        raise TransportError(f"not a frame: magic {magic:#x}, expected {MAGIC:#x}")
+    if length > MAX_PAYLOAD:
+        raise TransportError(f"a frame of {length} bytes, at most {MAX_PAYLOAD}")
+    payload = read(length)
+    if len(payload) < length:
+        raise TransportError(f"a frame was cut off: {len(payload)} of {length} bytes")
+    if zlib.crc32(payload) != crc:
+        raise TransportError(f"a corrupted frame (CRC {zlib.crc32(payload):#x}, not {crc:#x})")
+    try:
+        return Frame(FrameType(type_), sequence, payload)
+    except ValueError:
+        raise TransportError(f"a frame of unknown type {type_}") from None
+
+
+def _defines() -> Iterator[str]:
+    def define(name: str, value: int) -> str:
+        return f"#define {name} {value:#x}"
+
+    yield define("WIRE_MAGIC", MAGIC)
+    yield define("WIRE_MAX_PAYLOAD", MAX_PAYLOAD)
+    for prefix, enum in (
+        ("FRAME", FrameType), ("OP", Code), ("STATUS", Status), ("RUN", RunEnd),
+        ("ENDING", Ending), ("ACTION", p.Action), ("POINTER", p.Pointer),
+    ):  # fmt: skip
+        for member in enum:
+            yield define(f"{prefix}_{member.name}", member)
+    yield define("MAX_VMS", p.MAX_VMS)
+    yield define("MAX_VCPUS", p.MAX_VCPUS)
+    yield define("MAX_RECORDS", p.MAX_RECORDS)
+
+
+STRUCTS: Final = """\
+struct wire_frame { uint32_t magic; uint16_t type, zero; uint32_t sequence, length, crc; };
+struct wire_record { uint16_t code; uint8_t vm, vcpu; uint32_t arg; uint64_t a, b, c; };
+struct wire_result { int32_t ret; uint32_t status; uint64_t value, extra; };
+struct wire_run { uint32_t deadline_ms, records; };
+struct wire_trace { uint32_t ending, signal, records; };
+struct wire_hello {
+\tuint32_t hash, cpus;
+\tint32_t kvm_errno, vgic_v5_errno, sysregs_errno, pmu;
+\tuint32_t max_vcpus, zero;
+};"""
+
+
+def _registers() -> Iterator[str]:
+    yield "/* X(name, op0, op1, CRn, CRm, op2, encoding, readable, writable) */"
+    yield "#define WIRE_REGISTERS(X) \\"
+    for r in REGISTERS.values():
+        fields = (r.op0, r.op1, r.crn, r.crm, r.op2)
+        encoded = f"{r.encoding:#x}, {int(r.readable)}, {int(r.writable)}"
+        yield f"\tX({r.name}, {', '.join(map(str, fields))}, {encoded}) \\"
+    yield ""
+
+
+def _body() -> str:
+    return "\n".join([*_defines(), STRUCTS, *_registers()])
+
+
+def wire_hash() -> int:
+    """Changes whenever the protocol or the register table does; the agent reports its own."""
+    return int.from_bytes(hashlib.sha256(_body().encode()).digest()[:4], "little")
+
+
+def c_header() -> str:
+    """The protocol as a C header."""
+    return (
+        "/* Generated by harness/wire.py; do not edit. */\n#pragma once\n#include <stdint.h>\n"
+        f"#define WIRE_HASH {wire_hash():#x}u\n{_body()}\n"
+    )
+
+
+if __name__ == "__main__":
+    print(c_header(), end="")
