@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Shared by the files of the state machine only. */
+#ifndef GICV5_INTERNAL_H
+#define GICV5_INTERNAL_H
+
+#include "gicv5.h"
+
+#define PRIORITYR_MASK 0x1f1f1f1f1f1f1f1full
+#define ICSR_MASK      (GENMASK(47, 32) | GENMASK(15, 11) | GENMASK(5, 0))
+
+/* Handling mode: every PPI is Level but SW_PPI, as on QEMU's own GICv5. */
+static inline u64 gicv5_hmr(unsigned int bank)
+{
+	return bank ? ~(u64)0 : ~BIT(GICV5_SW_PPI);
+}
+
+static inline unsigned int gicv5_running(u32 apr)
+{
+	return apr ? (unsigned int)__builtin_ctz(apr) : GICV5_PRI_IDLE;
+}
+
+static inline unsigned int gicv5_ppi_prio(const struct gicv5_ppis *p, unsigned int n)
+{
+	return p->prio[n / 8] >> n % 8 * 8 & 0x1f;
+}
+
+static inline void gicv5_mark(struct gicv5 *gic, unsigned int cpu)
+{
+	gic->dirty |= 1u << cpu;
+}
+
+/* gicv5.c: what physical and virtual PPIs have in common */
+unsigned int gicv5_ppi_hppi(const struct gicv5_ppis *p, const u64 pend[2], u32 *intid);
+u64 gicv5_ppi_read(const struct gicv5_ppis *p, const struct gicv5_op *op, const u64 pend[2]);
+void gicv5_ppi_write(struct gicv5_ppis *p, const struct gicv5_op *op, u64 val);
+void gicv5_ppi_deactivate(struct gicv5_ppis *p, u32 id);
+u64 gicv5_shared_read(const struct gicv5 *gic, unsigned int cpu, const struct gicv5_op *op);
+
+/* gicv5_phys.c */
+u64 gicv5_phys_read(struct gicv5 *gic, unsigned int cpu, const struct gicv5_op *op);
+void gicv5_phys_write(struct gicv5 *gic, unsigned int cpu, const struct gicv5_op *op, u64 val);
+u64 gicv5_phys_insn(struct gicv5 *gic, unsigned int cpu, const struct gicv5_op *op, u64 val);
+void gicv5_phys_pend(const struct gicv5_cpu *c, u64 pend[2]);
+bool gicv5_phys_sufficient(const struct gicv5_cpu *c, unsigned int prio);
+
+/* gicv5_virt.c */
+u64 gicv5_virt_read(struct gicv5 *gic, unsigned int cpu, const struct gicv5_op *op);
+void gicv5_virt_write(struct gicv5 *gic, unsigned int cpu, const struct gicv5_op *op, u64 val);
+u64 gicv5_virt_insn(struct gicv5 *gic, unsigned int cpu, const struct gicv5_op *op, u64 val);
+
+/* gicv5_iri.c: SPIs and LPIs */
+void gicv5_iri_command(struct gicv5 *gic, unsigned int cpu, const struct gicv5_op *op, u64 val);
+void gicv5_iri_activate(struct gicv5 *gic, u32 intid);
+unsigned int gicv5_iri_hppi(const struct gicv5 *gic, unsigned int cpu, unsigned int best,
+			    u32 *intid);
+bool gicv5_lpi_signals(const struct gicv5 *gic, unsigned int cpu);
+void gicv5_spi_set_level(struct gicv5 *gic, unsigned int spi, bool level);
+
+#endif

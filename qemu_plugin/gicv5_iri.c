@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * SPIs and LPIs, the interrupts that an IRS holds: the commands that configure
+ * them, and the choice of the one to present to a CPU.
+ *
+ * Each CPU has a bitmap of the interrupts that may be presented to it, so that
+ * nobody ever walks all 4096 LPIs. An interrupt is taken out of the bitmaps
+ * before it changes and put back after.
+ */
+#include "gicv5_internal.h"
+
+static struct gicv5_iri *find(struct gicv5 *gic, u64 intid)
+{
+	u32 id = GICV5_ID(intid);
+
+	switch (GICV5_TYPE(intid)) {
+	case GICV5_TYPE_SPI:
+		return id < GICV5_NR_SPIS ? &gic->spi[id] : NULL;
+	case GICV5_TYPE_LPI:
+		return id < GICV5_NR_LPIS ? &gic->lpi[id] : NULL;
+	}
+	return NULL;
+}
+
+static bool live(u64 intid, const struct gicv5_iri *iri)
+{
+	if (!iri->enable || iri->active)
+		return false;
+	return GICV5_TYPE(intid) == GICV5_TYPE_SPI || iri->pend;
+}
+
+static u64 *live_word(struct gicv5 *gic, u64 intid, unsigned int cpu)
+{
+	unsigned int w = GICV5_ID(intid) / 64;
+
+	if (GICV5_TYPE(intid) == GICV5_TYPE_SPI)
+		return &gic->cpu[cpu].spi_live[w];
+	if (w >= gic->lpi_words)
+		gic->lpi_words = w + 1;
+	return &gic->cpu[cpu].lpi_live[w];
+}
+
+static void take_out(struct gicv5 *gic, u64 intid, const struct gicv5_iri *iri)
+{
+	*live_word(gic, intid, iri->cpu) &= ~BIT(GICV5_ID(intid) % 64);
+	gicv5_mark(gic, iri->cpu);
+}
+
+static void put_back(struct gicv5 *gic, u64 intid, const struct gicv5_iri *iri)
+{
+	if (live(intid, iri))
+		*live_word(gic, intid, iri->cpu) |= BIT(GICV5_ID(intid) % 64);
+	gicv5_mark(gic, iri->cpu);
+}
+
+static bool is_spi(u64 intid)
+{
+	return GICV5_TYPE(intid) == GICV5_TYPE_SPI;
+}
+
+static bool spi_pending(const struct gicv5 *gic, u32 id)
+{
+	return gic->board->spi_pending(gic->ctx, id / 32) >> id % 32 & 1;
+}
+
+void gicv5_spi_set_level(struct gicv5 *gic, unsigned int spi, bool level)
+{
+	gic->spi[spi].level = level;
+	gic->board->spi_set_level(gic->ctx, spi, level);
+}
+
+static u64 config(const struct gicv5 *gic, u64 intid, const struct gicv5_iri *iri)
+{
+	bool pend = is_spi(intid) ? spi_pending(gic, GICV5_ID(intid)) : iri->pend;
+
+	return (u64)iri->cpu << 32 | (u64)iri->prio << 11 | (u64)iri->level << 5 |
+	       (u64)iri->active << 4 | (u64)pend << 2 | (u64)iri->enable << 1;
+}
+
+void gicv5_iri_command(struct gicv5 *gic, unsigned int cpu, const struct gicv5_op *op, u64 val)
+{
+	struct gicv5_iri *iri = find(gic, val);
+	u32 id = GICV5_ID(val);
+
+	if (op->reg == GIC_CDRCFG) {
+		/* F: there is no such SPI or LPI */
+		gic->cpu[cpu].icsr = iri ? config(gic, val, iri) : ICC_ICSR_F;
+		return;
+	}
+	if (!iri)
+		return;
+	take_out(gic, val, iri);
+	switch (op->reg) {
+	case GIC_CDDIS:
+		iri->enable = false;
+		break;
+	case GIC_CDEN:
+		iri->enable = true;
+		break;
+	case GIC_CDPRI:
+		iri->prio = FIELD(val, 39, 35);
+		break;
+	case GIC_CDAFF: /* 1-of-N is not implemented: the IRM bit is RES0 */
+		if (FIELD(val, 47, 32) >= gic->nr_cpus)
+			break;
+		iri->cpu = FIELD(val, 47, 32);
+		if (is_spi(val))
+			gic->board->spi_set_target(gic->ctx, id, iri->cpu);
+		break;
+	case GIC_CDPEND:
+		iri->pend = FIELD(val, 32, 32);
+		if (is_spi(val))
+			gic->board->spi_set_pending(gic->ctx, id, iri->pend);
+		break;
+	case GIC_CDDI:
+		iri->active = false;
+		break;
+	case GIC_CDHM:
+		if (is_spi(val))
+			gicv5_spi_set_level(gic, id, FIELD(val, 32, 32));
+		else
+			iri->level = FIELD(val, 32, 32);
+		break;
+	}
+	put_back(gic, val, iri);
+}
+
+void gicv5_iri_activate(struct gicv5 *gic, u32 intid)
+{
+	struct gicv5_iri *iri = find(gic, intid);
+
+	take_out(gic, intid, iri);
+	iri->active = true;
+	if (is_spi(intid)) /* consumes an edge; a level stays for as long as its line is high */
+		gic->board->spi_set_pending(gic->ctx, GICV5_ID(intid), false);
+	else if (!iri->level)
+		iri->pend = false;
+}
+
+/* Better than @best? A tie goes to the PPI, then the LPI, then the SPI. */
+unsigned int gicv5_iri_hppi(const struct gicv5 *gic, unsigned int cpu, unsigned int best,
+			    u32 *intid)
+{
+	const struct gicv5_cpu *c = &gic->cpu[cpu];
+
+	for (unsigned int w = 0; w < gic->lpi_words; w++) {
+		for (u64 m = c->lpi_live[w]; m; m &= m - 1) {
+			unsigned int n = w * 64 + (unsigned int)__builtin_ctzll(m);
+
+			if (gic->lpi[n].prio < best) {
+				best = gic->lpi[n].prio;
+				*intid = GICV5_INTID(GICV5_TYPE_LPI, n);
+			}
+		}
+	}
+	for (unsigned int w = 0; w < GICV5_NR_SPIS / 32; w++) {
+		u32 m = (u32)(c->spi_live[w / 2] >> w % 2 * 32);
+
+		if (!m)
+			continue;
+		for (m &= gic->board->spi_pending(gic->ctx, w); m; m &= m - 1) {
+			unsigned int n = w * 32 + (unsigned int)__builtin_ctz(m);
+
+			if (gic->spi[n].prio < best) {
+				best = gic->spi[n].prio;
+				*intid = GICV5_INTID(GICV5_TYPE_SPI, n);
+			}
+		}
+	}
+	return best;
+}
+
+bool gicv5_lpi_signals(const struct gicv5 *gic, unsigned int cpu)
+{
+	const struct gicv5_cpu *c = &gic->cpu[cpu];
+
+	for (unsigned int w = 0; w < gic->lpi_words; w++)
+		for (u64 m = c->lpi_live[w]; m; m &= m - 1)
+			if (gicv5_phys_sufficient(c, gic->lpi[w * 64 + __builtin_ctzll(m)].prio))
+				return true;
+	return false;
+}

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * A GICv5 host with EL2 for an unmodified QEMU:
+ *
+ *   qemu-system-aarch64 -M virt,gic-version=2,virtualization=on -cpu max
+ *	-accel tcg,thread=multi -smp N -dtb gicv5.dtb -plugin libgicv5.so[,trace=PATH]
+ *
+ * gicv5*.c  the GICv5, a state machine that knows nothing of QEMU
+ * wire.c    QEMU's GICv2 as the wires that carry its signals
+ * sysreg.c, el2.c, irs_frame.c  instructions and exceptions on a vCPU
+ * filter.c  which instructions those are
+ *
+ * Not possible with -icount: QEMU aborts when a callback raises an interrupt.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "platform.h"
+#include "report.h"
+#include "trace.h"
+
+int qemu_plugin_version = QEMU_PLUGIN_API_VERSION;
+
+struct platform platform = { .lock = PTHREAD_MUTEX_INITIALIZER };
+
+/* QEMU's lock may be held here: do not take ours, nothing changes any more. */
+static void at_exit(void *unused)
+{
+	struct vcpu_stats sum = { 0 };
+
+	(void)unused;
+	trace_close();
+	for (unsigned int i = 0; i < GICV5_MAX_CPUS; i++) {
+		const struct vcpu_stats *s = &platform.vcpu[i].stats;
+
+		sum.irs += s->irs;
+		sum.traps += s->traps;
+		sum.microexits += s->microexits;
+		sum.cdia += s->cdia;
+		sum.spurious += s->spurious;
+		sum.vcdia += s->vcdia;
+		sum.hooks += s->hooks;
+		sum.unknown += s->unknown;
+		sum.undelivered += s->undelivered;
+	}
+	fprintf(stderr,
+		"gicv5: stats cpus=%u irs=%llu traps=%llu microexits=%llu cdia=%llu spurious=%llu "
+		"vcdia=%llu hooks=%llu unknown=%llu undelivered=%llu\n",
+		platform.gic.nr_cpus, (unsigned long long)sum.irs, (unsigned long long)sum.traps,
+		(unsigned long long)sum.microexits, (unsigned long long)sum.cdia,
+		(unsigned long long)sum.spurious, (unsigned long long)sum.vcdia,
+		(unsigned long long)sum.hooks, (unsigned long long)sum.unknown,
+		(unsigned long long)sum.undelivered);
+}
+
+static bool parse_args(int argc, char **argv)
+{
+	for (int i = 0; i < argc; i++) {
+		const char *path;
+
+		if (strncmp(argv[i], "trace=", 6)) {
+			report_error("unknown argument '%s': the only one is trace=PATH", argv[i]);
+			return false;
+		}
+		path = argv[i] + 6;
+		/* QEMU makes "trace=on" of a bare "trace" */
+		if (!*path || !strcmp(path, "on")) {
+			report_error("argument 'trace' needs a file: use trace=PATH");
+			return false;
+		}
+		if (!trace_open(path)) {
+			report_error("cannot write the trace to '%s': %m", path);
+			return false;
+		}
+	}
+	return true;
+}
+
+static bool check_machine(const qemu_info_t *info)
+{
+	if (strcmp(info->target_name, "aarch64")) {
+		report_error("target '%s' has no GICv5: use qemu-system-aarch64",
+			     info->target_name);
+		return false;
+	}
+	if (!info->system_emulation) {
+		report_error("user-mode emulation has no GIC: use qemu-system-aarch64");
+		return false;
+	}
+	if (info->version.cur < QEMU_PLUGIN_API_VERSION ||
+	    info->version.min > QEMU_PLUGIN_API_VERSION) {
+		report_error("this QEMU has plugin API %d to %d, needed is %d: use QEMU 11.1",
+			     info->version.min, info->version.cur, QEMU_PLUGIN_API_VERSION);
+		return false;
+	}
+	if (info->system.smp_vcpus > GICV5_MAX_CPUS || info->system.max_vcpus > GICV5_MAX_CPUS) {
+		report_error("%d CPUs, but GICv2's wires reach %d: use -smp %d or less",
+			     info->system.max_vcpus, GICV5_MAX_CPUS, GICV5_MAX_CPUS);
+		return false;
+	}
+	return true;
+}
+
+int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_t *info, int argc, char **argv)
+{
+	if (!check_machine(info) || !parse_args(argc, argv))
+		return -1;
+	gicv5_init(&platform.gic, (unsigned int)info->system.smp_vcpus, &wire_board, NULL);
+	qemu_plugin_register_vcpu_init_cb(id, vcpu_init, NULL);
+	qemu_plugin_register_vcpu_tb_trans_cb(id, filter_translate, NULL);
+	qemu_plugin_register_atexit_cb(id, at_exit, NULL);
+	return 0;
+}

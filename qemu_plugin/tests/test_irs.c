@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The IRS configuration frame, as a driver reads it. */
+#include <string.h>
+
+#include "check.h"
+
+void test_irs(void)
+{
+	char buf[16];
+	u64 val;
+
+	setup(2);
+	CHECK_EQ(irs_rd(0x000), 0x5d); /* NS, VIRT */
+	CHECK_EQ(irs_rd(0x004), 0x4f0002);
+	CHECK_EQ(irs_rd(0x008) & 0x43f, 12 | BIT(5)); /* 12 bits, LPI, linear */
+	CHECK_EQ(irs_rd(0x014), 256);
+	CHECK_EQ(irs_rd(0x018), 256);
+	CHECK_EQ(irs_rd(0x01c), 0);
+	CHECK_EQ(irs_rd(0xffbc), 0x47705a19);
+	irs_wr(0x000, ~0u); /* read-only */
+	CHECK_EQ(irs_rd(0x000), 0x5d);
+
+	CHECK_EQ(irs_rd(IRS_CR0), 2);
+	irs_wr(IRS_CR0, ~0u);
+	CHECK_EQ(irs_rd(IRS_CR0), 3);
+	irs_wr(0x084, ~0u);
+	CHECK_EQ(irs_rd(0x084), 0xffff);
+	irs_wr(0x0c0, 1u << 31);
+	CHECK_EQ(irs_rd(0x0c4), 1);
+
+	irs_wr(0x108, 255);
+	CHECK_EQ(irs_rd(0x118), 3);
+	irs_wr(0x114, 1);
+	CHECK_EQ(irs_rd(0x114), 1);
+	CHECK(gic.spi[255].level);
+	irs_wr(0x108, 256);
+	CHECK_EQ(irs_rd(0x118), 1); /* not V */
+	irs_wr(0x114, 1);
+	CHECK_EQ(irs_rd(0x114), 0);
+
+	irs_wr(0x140, 1);
+	CHECK_EQ(irs_rd(0x144), 7);
+	irs_wr(0x148, 1);
+	CHECK_EQ(irs_rd(0x148), 1);
+	irs_wr(0x140, 0);
+	CHECK_EQ(irs_rd(0x148), 0);
+	irs_wr(0x140, 2);
+	CHECK_EQ(irs_rd(0x144), 1);
+
+	CHECK(gicv5_irs_write(&gic, 0x180, 8, ~(u64)0));
+	CHECK(gicv5_irs_read(&gic, 0x180, 8, &val));
+	CHECK_EQ(val, 0x00ffffffffffffc1);
+	irs_wr(0x184, 0x12); /* halves */
+	CHECK_EQ(irs_rd(0x184), 0x12);
+	CHECK_EQ(irs_rd(0x180), 0xffffffc1);
+	irs_wr(0x190, ~0u);
+	CHECK_EQ(irs_rd(0x190), 0x101ff);
+	CHECK_EQ(irs_rd(0x194), 1);
+
+	/* what is not modelled says so, reads as 0 and changes nothing */
+	val = 1;
+	CHECK(!gicv5_irs_read(&gic, 0x200, 8, &val)); /* VMT_BASER */
+	CHECK_EQ(val, 0);
+	CHECK(!gicv5_irs_write(&gic, 0x214, 4, 1));
+	CHECK(!gicv5_irs_read(&gic, 0x000, 8, &val)); /* wrong width */
+	CHECK(!gicv5_irs_read(&gic, 0x000, 1, &val));
+	CHECK(!gicv5_irs_write(&gic, 0x082, 4, 1)); /* misaligned */
+	CHECK(!gicv5_irs_write(&gic, 0x182, 4, 1));
+	CHECK_EQ(irs_rd(0x340), 0); /* MEC */
+
+	CHECK(!strcmp(gicv5_irs_name(0x080, buf, sizeof(buf)), "IRS_CR0"));
+	CHECK(!strcmp(gicv5_irs_name(0x200, buf, sizeof(buf)), "IRS+0x200"));
+}
