@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The agent's protocol over a byte stream: one request, its beacon, its answer."""
+
+from __future__ import annotations
+
+import select
+import socket
+import time
+from dataclasses import dataclass
+
+from harness.errors import TransportError
+from harness.wire import Frame, FrameType, frame, read_frame
+
+
+class Silence(TransportError):
+    """The deadline passed and nothing came."""
+
+
+@dataclass(slots=True)
+class Deadline:
+    """A point in time after which waiting is pointless."""
+
+    at: float
+
+    @staticmethod
+    def after(seconds: float) -> Deadline:
+        return Deadline(time.monotonic() + seconds)
+
+    def left(self) -> float:
+        return max(0.0, self.at - time.monotonic())
+
+
+class Channel:
+    """Frames over a connected stream socket.  Every wait has a deadline.  Not thread-safe."""
+
+    def __init__(self, stream: socket.socket) -> None:
+        self._stream = stream
+        self._stream.setblocking(False)
+        self._buffer = bytearray()
+        self._sequence = 0
+
+    def send(self, type_: FrameType, payload: bytes, deadline: Deadline) -> int:
+        """Send a frame; its sequence number.  TransportError if the other side is gone."""
+        self._sequence += 1
+        data = memoryview(frame(type_, self._sequence, payload))
+        while data:
+            self._wait(deadline, select.POLLOUT)
+            try:
+                data = data[self._stream.send(data) :]
+            except OSError as e:
+                raise TransportError(f"the agent's channel broke: {e}") from e
+        return self._sequence
+
+    def receive(self, deadline: Deadline) -> Frame:
+        """The next frame.  Silence if none comes in time; TransportError if it is damaged."""
+        return read_frame(lambda n: self._read(n, deadline))
+
+    def close(self) -> None:
+        self._stream.close()
+
+    def _read(self, size: int, deadline: Deadline) -> bytes:
+        """``size`` bytes, or fewer if the stream ends."""
+        while len(self._buffer) < size:
+            self._wait(deadline, select.POLLIN)
+            try:
+                chunk = self._stream.recv(1 << 16)
+            except ConnectionError:
+                chunk = b""
+            if not chunk:
+                break
+            self._buffer += chunk
+        out = bytes(self._buffer[:size])
+        del self._buffer[:size]
+        return out
+
+    def _wait(self, deadline: Deadline, event: int) -> None:
+        poll = select.poll()
+        poll.register(self._stream, event)
+        if not poll.poll(deadline.left() * 1000):
+            raise Silence("the agent is silent")

@@ -1,0 +1,318 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Hosts in QEMU: stock system emulation, made a GICv5 host by qemu_plugin/."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from qemu.qmp.legacy import QEMUMonitorProtocol
+
+from harness.errors import BootError, ConfigError, TargetError, TransportError
+from harness.program import Program
+from harness.targets.base import CommandOutput, HostLost
+from harness.targets.channel import Channel, Deadline, Silence
+from harness.targets.devicetree import gicv5_tree
+from harness.trace import Trace
+from harness.wire import Frame, FrameType, Hello, decode_trace, encode_program, wire_hash
+
+MAX_CPUS: Final = 8  # the board's GICv2
+MEMORY_MIB: Final = 256
+BOOT_SECONDS: Final = 60.0
+GRACE_SECONDS: Final = 10.0  # beyond a program's own deadline, which the agent enforces
+QMP_SECONDS: Final = 2.0
+
+# A host that dies must end at once and say why; a WFI must always reach KVM (kvm-arm's default lets
+# a lone vCPU wait in hardware, where no one can tell whether it was woken); grace periods are most
+# of a VM's life otherwise.
+BASE_CMDLINE: Final = (
+    "console=ttyAMA0 panic=-1 oops=panic kvm-arm.wfi_trap_policy=trap rcupdate.rcu_expedited=1"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """Everything that a host is made of.  ``qemu`` is the argv prefix that starts it."""
+
+    qemu: tuple[str, ...]
+    plugin: Path
+    kernel: Path
+    initramfs: Path
+    cmdline: str = ""
+    cpus: int = 1
+    trace: Path | None = None
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.cpus <= MAX_CPUS:
+            raise ConfigError(
+                f"--host-cpus {self.cpus}: the GICv5 platform has 1 to {MAX_CPUS} CPUs",
+                f"give a number from 1 to {MAX_CPUS}",
+            )
+
+    def board(self) -> list[str]:
+        """The machine options that decide what the board's device tree looks like."""
+        return ["-cpu", "max", "-smp", str(self.cpus), "-m", str(MEMORY_MIB), "-display", "none",
+                "-nodefaults", "-no-user-config"]  # fmt: skip
+
+    def device_tree(self) -> bytes:
+        """The GICv5 device tree for this board.  BootError if QEMU will not even describe it."""
+        with tempfile.TemporaryDirectory(prefix="gicv5-") as folder:
+            dtb = Path(folder, "board.dtb")
+            argv = [*self.qemu, "-M", f"{VIRT},dumpdtb={dtb}", *self.board()]
+            done = subprocess.run(argv, capture_output=True, text=True, timeout=30, check=False)
+            if done.returncode or not dtb.exists():
+                raise BootError(
+                    f"{self.qemu[-1]} cannot make the board: {done.stderr.strip()}",
+                    "use a QEMU 11.1 or later with aarch64 system emulation (gicv5 images)",
+                )
+            return gicv5_tree(dtb.read_bytes())
+
+    def argv(self, folder: Path, channel: int, monitor: int) -> list[str]:
+        """The command line.  ``channel`` and ``monitor`` are connected sockets QEMU inherits."""
+        plugin = str(self.plugin) + (f",trace={self.trace}" if self.trace else "")
+        return [
+            *self.qemu, "-M", VIRT, *self.board(), "-accel", "tcg,thread=multi",
+            "-run-with", "exit-with-parent=on", "-no-reboot",
+            "-kernel", str(self.kernel), "-initrd", str(self.initramfs),
+            "-append", f"{BASE_CMDLINE} {self.cmdline}".strip(),
+            "-dtb", str(folder / "gicv5.dtb"), "-plugin", plugin,
+            "-chardev", f"file,id=console,path={folder / 'console'}", "-serial", "chardev:console",
+            "-chardev", f"socket,id=monitor,fd={monitor}",
+            "-object", "monitor-qmp,id=qmp,chardev=monitor",
+            "-device", "virtio-serial-device", "-chardev", f"socket,id=channel,fd={channel}",
+            "-device", "virtserialport,chardev=channel,name=gicv5",
+        ]  # fmt: skip
+
+
+VIRT: Final = "virt,gic-version=2,virtualization=on"
+
+
+class QemuHost:
+    """One booted QEMU.  See ``base.Host``."""
+
+    def __init__(self, machine: Machine, tree: bytes, provenance: Mapping[str, str]) -> None:
+        """Start QEMU and wait for the agent's greeting.  BootError if that fails."""
+        self._folder = Path(tempfile.mkdtemp(prefix="gicv5-"))
+        (self._folder / "gicv5.dtb").write_bytes(tree)
+        self._machine = machine
+        self._provenance = provenance
+        self._console_from = 0
+        self._ahead: tuple[Program, int] | None = None  # sent before it was asked for
+        ours, theirs = socket.socketpair()
+        self._monitor, monitor = socket.socketpair()
+        self._channel = Channel(ours)
+        argv = machine.argv(self._folder, theirs.fileno(), monitor.fileno())
+        try:
+            with theirs, monitor, (self._folder / "stderr").open("wb") as stderr:
+                self._process = subprocess.Popen(
+                    argv, stdin=subprocess.DEVNULL, stdout=stderr, stderr=stderr,
+                    pass_fds=(theirs.fileno(), monitor.fileno()), start_new_session=True,
+                )  # fmt: skip
+        except BaseException:
+            self._release()
+            raise
+        try:
+            self._hello = self._greeting()
+        except BaseException:
+            self.close()
+            raise
+        self.boot_log = self._console()
+
+    @property
+    def hello(self) -> Hello:
+        return self._hello
+
+    @property
+    def provenance(self) -> Mapping[str, str]:
+        return self._provenance
+
+    @property
+    def pid(self) -> int:
+        """Of the QEMU process."""
+        return self._process.pid
+
+    def platform_messages(self) -> list[str]:
+        """What QEMU and the plugin said on stderr so far: warnings about unknown encodings."""
+        text = (self._folder / "stderr").read_text(errors="replace")
+        return [line for line in text.splitlines() if line.strip()]
+
+    def run(
+        self, program: Program, deadline_ms: int = 10_000, upcoming: Program | None = None
+    ) -> Trace:
+        self._console_from = self._console_size()
+        deadline = Deadline.after(deadline_ms / 1000 + GRACE_SECONDS)
+        ahead = self._ahead
+        sequence = ahead[1] if ahead and ahead[0] is program else None
+        if sequence is None:
+            sequence = self._send(FrameType.RUN, encode_program(program, deadline_ms), deadline)
+        self._ahead = None
+        if upcoming:
+            payload = encode_program(upcoming, deadline_ms)
+            self._ahead = (upcoming, self._send(FrameType.RUN, payload, deadline))
+        return decode_trace(self._answer(sequence, FrameType.TRACE, deadline))
+
+    def command(self, argv: Sequence[str], timeout: float) -> CommandOutput:
+        payload = b"".join(arg.encode() + b"\0" for arg in argv)
+        deadline = Deadline.after(timeout)
+        sequence = self._send(FrameType.EXEC, payload, deadline)
+        answer = self._answer(sequence, FrameType.OUTPUT, deadline)
+        status = int.from_bytes(answer[:4], "little")
+        code = 128 + (status & 0x7F) if status & 0x7F else status >> 8 & 0xFF
+        return CommandOutput(code, answer[4:].decode(errors="replace"))
+
+    def close(self) -> None:
+        if self._process.poll() is None:
+            self._process.send_signal(signal.SIGTERM)  # QEMU flushes the trace and ends
+            try:
+                self._process.wait(3)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+        self._release()
+
+    def _release(self) -> None:
+        self._channel.close()
+        self._monitor.close()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _send(self, type_: FrameType, payload: bytes, until: Deadline) -> int:
+        try:
+            return self._channel.send(type_, payload, until)
+        except TransportError as e:
+            raise self._lost(e, started=False) from None
+
+    def _answer(self, sequence: int, want: FrameType, until: Deadline) -> bytes:
+        """The payload of the answer to a request; HostLost if none comes.
+
+        Answers to earlier requests, sent ahead and then not wanted, are passed over.
+        """
+        started = False
+        try:
+            while True:
+                answer = self._channel.receive(until)
+                if answer.sequence < sequence:
+                    continue
+                if answer.sequence == sequence and answer.type == want:
+                    return answer.payload
+                if answer.sequence == sequence and answer.type == FrameType.REJECTED:
+                    reason = answer.payload.decode(errors="replace")
+                    raise TransportError(f"the agent rejected the program: {reason}")
+                if answer.sequence != sequence or answer.type != FrameType.EXECUTING:
+                    raise TransportError(_unexpected(answer, sequence))
+                started = True
+        except TransportError as e:
+            raise self._lost(e, started) from None
+
+    def _lost(self, error: TransportError, started: bool) -> TargetError:
+        """What the error means: a silent host, a dead one, or an agent that talks nonsense."""
+        if isinstance(error, Silence):
+            what = f"the host did not answer in time; {self._state()}"
+        else:
+            with suppress(subprocess.TimeoutExpired):  # a dying QEMU closes the channel first
+                self._process.wait(1)
+            if self._process.poll() is None:
+                return TransportError(f"{error.what}; {self._state()}", error.remedy)
+            what = self._obituary()
+        return HostLost(what, self._console_slice(), started)
+
+    def _greeting(self) -> Hello:
+        try:
+            first = self._channel.receive(Deadline.after(BOOT_SECONDS))
+        except TransportError as e:
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(1)
+            dead = self._process.poll() is not None
+            why = self._obituary() if dead else f"{e.what} for {BOOT_SECONDS:.0f} s"
+            raise BootError(
+                f"the host did not boot: {why}", _boot_remedy(self._console()), self._console()
+            ) from None
+        hello = Hello.decode(first.payload)
+        if hello.wire_hash != wire_hash():
+            raise BootError(
+                f"the agent speaks another protocol ({hello.wire_hash:#x}, not {wire_hash():#x})",
+                "rebuild it: gicv5 images --refresh",
+                self._console(),
+            )
+        return hello
+
+    def _console_size(self) -> int:
+        return (self._folder / "console").stat().st_size
+
+    def _console(self) -> str:
+        try:
+            return (self._folder / "console").read_bytes().decode(errors="replace")
+        except FileNotFoundError:
+            return ""
+
+    def _console_slice(self) -> str:
+        with (self._folder / "console").open("rb") as f:
+            f.seek(self._console_from)
+            return f.read().decode(errors="replace")
+
+    def _obituary(self) -> str:
+        """How QEMU ended and the last it said."""
+        code = self._process.returncode
+        how = f"was killed by signal {-code}" if code < 0 else f"exited with status {code}"
+        said = "; ".join(self.platform_messages()[-3:])
+        return f"QEMU {how}" + (f", saying: {said}" if said else "")
+
+    def _state(self) -> str:
+        """What the monitor of a silent QEMU says: running or not, and where its CPUs are."""
+        try:
+            qmp = QEMUMonitorProtocol(self._monitor)
+            qmp.settimeout(QMP_SECONDS)
+            qmp.connect()
+            status = qmp.cmd("query-status")
+            hmp = {"command-line": "info registers -a"}
+            registers = str(qmp.cmd("human-monitor-command", **hmp))
+        except Exception as e:  # whatever is wrong with it is the answer
+            return f"QEMU's monitor does not answer either ({type(e).__name__})"
+        state = status["status"] if isinstance(status, dict) else status
+        return f"QEMU is {state}, CPUs at {', '.join(re.findall(r'PC=[0-9a-f]+', registers))}"
+
+
+def _unexpected(answer: Frame, sequence: int) -> str:
+    return f"answer {answer.type.name} #{answer.sequence} to request #{sequence}"
+
+
+def _boot_remedy(console: str) -> str:
+    """The usual causes, told apart by what the kernel said."""
+    if not console.strip():
+        return "the kernel printed nothing: is it an arm64 kernel with a PL011 console?"
+    if "Kernel panic" in console:
+        return "read the panic in its console; does the kernel have initramfs and devtmpfs support?"
+    if "gicv5:" in console:
+        return "the agent said why on the console"
+    return (
+        "the kernel needs VIRTIO_MMIO and VIRTIO_CONSOLE (built in, or as modules in images.yaml)"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class QemuTarget:
+    """Boots the same machine again and again.  See ``base.Target``."""
+
+    machine: Machine
+    tree: bytes
+    provenance: Mapping[str, str]
+
+    @classmethod
+    def of(cls, machine: Machine, provenance: Mapping[str, str]) -> QemuTarget:
+        return cls(machine, machine.device_tree(), provenance)
+
+    def boot(self) -> QemuHost:
+        return QemuHost(self.machine, self.tree, self.provenance)
+
+    def describe(self) -> str:
+        """The QEMU command line, to be read by people."""
+        return shlex.join(self.machine.argv(Path("RUN"), 3, 4))

@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What a user asks for when asking for a target, and what comes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from harness.targets.base import Host
+
+
+@dataclass(frozen=True, slots=True)
+class TargetSpec:
+    """The user's options.  None: as images.yaml says, or its default."""
+
+    kind: str = "qemu"
+    kernel: str | None = None
+    qemu: str | None = None
+    images: Path | None = None
+    cpus: int = 1
+    kernel_args: str = ""
+    trace_dir: Path | None = None
+
+
+class Expect(Protocol):
+    """What images.yaml declares of a kernel; enumerations by value or as members."""
+
+    @property
+    def accessors(self) -> bool | None: ...
+
+    @property
+    def finalize(self) -> object: ...
+
+    @property
+    def late_writes(self) -> object: ...
+
+
+class OpenTarget(Protocol):
+    """A provisioned target: everything is on disk, nothing runs yet."""
+
+    @property
+    def expect(self) -> Expect: ...
+
+    @property
+    def kernel_name(self) -> str: ...
+
+    @property
+    def provenance(self) -> Mapping[str, str]:
+        """The same keys on every target: kernel, qemu, plugin, agent: versions and hashes."""
+        ...
+
+    def boot(self) -> Host:
+        """A fresh host.  BootError says why not, with its console."""
+        ...
+
+
+Progress = Callable[[str], None]
+Factory = Callable[[TargetSpec, Progress], OpenTarget]
+
+
+def qemu(spec: TargetSpec, progress: Progress) -> OpenTarget:
+    """A QEMU target.  HarnessError if something cannot be provisioned."""
+    from harness.targets.qemu import QemuTarget  # noqa: PLC0415 (heavy; only if it is used)
+
+    target: OpenTarget = QemuTarget.create(spec, progress)
+    return target
