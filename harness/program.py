@@ -191,7 +191,7 @@ class OneReg:
 
 @dataclass(frozen=True, slots=True)
 class IrqLine:
-    """KVM_IRQ_LINE with this type, vCPU (index as the kernel takes it) and number."""
+    """KVM_IRQ_LINE with this type, vCPU *id* (as kvm_get_vcpu_by_id() takes it) and number."""
 
     number: int
     level: int
@@ -226,7 +226,6 @@ class Capability(Enum):
     CPU_SYSREGS = "CPU_SYSREGS"
     NO_CPU_SYSREGS = "a kernel without CPU_SYSREGS"
     PMU = "PMUv3"
-    LATE_WRITES_EXPOSED = "late writes exposed"
 
 
 @dataclass(frozen=True, slots=True)
