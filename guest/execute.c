@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Execute a program: one ioctl per record. */
+#include <errno.h>
+#include <linux/kvm.h>
+#include <string.h>
+#include <sys/ioctl.h>
+
+#include "host.h"
+#include "program.h"
+#include "vm.h"
+
+/* Nothing is ever mapped that low (vm.mmap_min_addr). */
+#define UNMAPPED_ADDRESS 8
+
+/* Larger than what any attribute or register writes. */
+union buffer {
+	uint64_t words[32];
+	int32_t number;
+};
+
+static struct wire_result done(int ret)
+{
+	return (struct wire_result){ .ret = ret < 0 ? -errno : 0, .status = STATUS_DONE };
+}
+
+static int attribute(int fd, const struct wire_record *record, void *buffer)
+{
+	static const unsigned long requests[] = {
+		[ACTION_SET] = KVM_SET_DEVICE_ATTR,
+		[ACTION_GET] = KVM_GET_DEVICE_ATTR,
+		[ACTION_HAS] = KVM_HAS_DEVICE_ATTR,
+	};
+	struct kvm_device_attr attr = { .group = record->arg >> 16, .attr = record->b };
+
+	switch (record->arg >> 8 & 0xff) {
+	case POINTER_VALUE:
+		attr.addr = (uintptr_t)buffer;
+		break;
+	case POINTER_UNMAPPED:
+		attr.addr = UNMAPPED_ADDRESS;
+		break;
+	}
+	return ioctl(fd, requests[record->arg & 0xff], &attr);
+}
+
+/* Whether a value came back. */
+static bool fetched(const struct wire_record *record, const struct wire_result *result)
+{
+	return !result->ret && (record->arg & 0xff) == ACTION_GET &&
+	       (record->arg >> 8 & 0xff) == POINTER_VALUE;
+}
+
+static struct wire_result device_attr(const struct wire_record *record)
+{
+	union buffer buffer = { .words = { record->c } };
+	struct wire_result result = done(attribute(vms[record->vm].device, record, &buffer));
+
+	if (fetched(record, &result)) {
+		result.value = buffer.words[0];
+		result.extra = buffer.words[1];
+	}
+	return result;
+}
+
+static struct wire_result vcpu_attr(const struct wire_record *record)
+{
+	union buffer buffer = { .number = (int32_t)record->c };
+	int fd = vms[record->vm].vcpus[record->vcpu].fd;
+	struct wire_result result = done(attribute(fd, record, &buffer));
+
+	if (fetched(record, &result))
+		result.value = (uint32_t)buffer.number;
+	return result;
+}
+
+static struct wire_result copy_reg(const struct wire_record *record)
+{
+	uint64_t value = 0;
+	struct kvm_device_attr attr = {
+		.group = GRP_CPU_SYSREGS,
+		.attr = record->b,
+		.addr = (uintptr_t)&value,
+	};
+	struct wire_result result = done(ioctl(vms[record->vm].device, KVM_GET_DEVICE_ATTR, &attr));
+
+	if (result.ret)
+		return result;
+	result = done(ioctl(vms[record->arg].device, KVM_SET_DEVICE_ATTR, &attr));
+	result.value = value;
+	return result;
+}
+
+static struct wire_result one_reg(const struct wire_record *record)
+{
+	union buffer buffer = { .words = { record->c } };
+	struct kvm_one_reg reg = { .id = record->b, .addr = (uintptr_t)&buffer };
+	int fd = vms[record->vm].vcpus[record->vcpu].fd;
+	struct wire_result result;
+
+	if (record->arg == ACTION_SET)
+		return done(ioctl(fd, KVM_SET_ONE_REG, &reg));
+	result = done(ioctl(fd, KVM_GET_ONE_REG, &reg));
+	if (!result.ret)
+		result.value = buffer.words[0];
+	return result;
+}
+
+static struct wire_result irq_line(const struct wire_record *record)
+{
+	struct kvm_irq_level line = { .irq = (uint32_t)record->a, .level = record->arg };
+
+	return done(ioctl(vms[record->vm].fd, KVM_IRQ_LINE, &line));
+}
+
+/* From functions that return a negative errno themselves. */
+static struct wire_result code(int error)
+{
+	return (struct wire_result){ .ret = error, .status = STATUS_DONE };
+}
+
+static struct wire_result execute(const struct wire_record *record)
+{
+	switch (record->code) {
+	case OP_CREATE_VM:
+		return code(vm_create(record->vm));
+	case OP_CLOSE_VM:
+		return code(vm_close(record->vm));
+	case OP_CREATE_DEVICE:
+		return code(vm_create_device(record->vm, record->arg, (uint32_t)record->a));
+	case OP_CREATE_VCPU:
+		return code(vm_create_vcpu(record->vm, record->vcpu, record->a));
+	case OP_INIT_VCPU:
+		return code(vcpu_init(record->vm, record->vcpu, (uint32_t)record->a));
+	case OP_DEVICE_ATTR:
+		return device_attr(record);
+	case OP_VCPU_ATTR:
+		return vcpu_attr(record);
+	case OP_COPY_REG:
+		return copy_reg(record);
+	case OP_ONE_REG:
+		return one_reg(record);
+	case OP_IRQ_LINE:
+		return irq_line(record);
+	}
+	return code(-ENOSYS); /* program_parse() knows all */
+}
+
+void program_execute(void)
+{
+	/* The supervisor does not touch the program while it runs. */
+	const struct program *program = (const struct program *)&progress->program;
+
+	for (uint32_t i = 0; i < program->count; i++) {
+		const struct wire_record *record = &program->records[i];
+
+		if (record->code == OP_RUN) {
+			vcpu_run(record, i);
+			i += (uint32_t)record->a;
+		} else {
+			progress->results[i] = execute(record);
+		}
+	}
+}

@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Frames on the channel: sending, receiving, and finding the next one after a loss. */
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "channel.h"
+#include "clock.h"
+
+#define FRAME_MAX (sizeof(struct wire_frame) + WIRE_MAX_PAYLOAD)
+
+/* A frame that stops arriving for this long was cut off (a serial line may lose bytes). */
+#define CUT_OFF_MS 2000
+
+static uint8_t rx[FRAME_MAX], tx[FRAME_MAX];
+static const uint32_t magic = WIRE_MAGIC;
+
+static uint32_t crc32(const uint8_t *data, size_t size)
+{
+	static uint32_t table[256];
+	uint32_t crc = ~0u;
+
+	if (!table[1]) {
+		for (uint32_t i = 0; i < 256; i++) {
+			uint32_t c = i;
+
+			for (int bit = 0; bit < 8; bit++)
+				c = c >> 1 ^ (c & 1 ? 0xedb88320u : 0);
+			table[i] = c;
+		}
+	}
+	while (size--)
+		crc = crc >> 8 ^ table[(crc ^ *data++) & 0xff];
+	return ~crc;
+}
+
+int channel_send(struct channel *channel, unsigned int type, uint32_t sequence, const void *head,
+		 size_t head_size, const void *body, size_t body_size)
+{
+	struct wire_frame frame = {
+		.magic = WIRE_MAGIC,
+		.type = (uint16_t)type,
+		.sequence = sequence,
+		.length = (uint32_t)(head_size + body_size),
+	};
+	uint8_t *payload = tx + sizeof(frame);
+	size_t done = 0, size;
+
+	if (head_size + body_size > WIRE_MAX_PAYLOAD)
+		return -EMSGSIZE;
+	if (head_size)
+		memcpy(payload, head, head_size);
+	if (body_size)
+		memcpy(payload + head_size, body, body_size);
+	frame.crc = crc32(payload, frame.length);
+	memcpy(tx, &frame, sizeof(frame));
+
+	for (size = sizeof(frame) + frame.length; done < size;) {
+		ssize_t n = write(channel->out, tx + done, size - done);
+
+		if (n > 0)
+			done += (size_t)n;
+		else if (n < 0 && errno != EINTR && errno != EAGAIN)
+			return -errno;
+	}
+	return 0;
+}
+
+static void drop(struct channel *channel, size_t size)
+{
+	channel->used -= size;
+	memmove(rx, rx + size, channel->used);
+}
+
+/* Where the magic number, or a beginning of it at the end of the data, is; ``used`` if nowhere. */
+static size_t find_magic(const struct channel *channel, size_t from)
+{
+	for (; from < channel->used; from++) {
+		size_t rest = channel->used - from;
+
+		if (!memcmp(rx + from, &magic, rest < sizeof(magic) ? rest : sizeof(magic)))
+			break;
+	}
+	return from;
+}
+
+/* More bytes.  1 if some came, 0 if the frame under way was cut off, -1 if the stream ended. */
+static int fill(struct channel *channel)
+{
+	bool wait = channel->used;
+
+	for (;;) {
+		struct pollfd pollfd = { .fd = channel->in, .events = POLLIN };
+		ssize_t n;
+
+		if (wait && poll(&pollfd, 1, channel->used ? CUT_OFF_MS : -1) == 0)
+			return 0;
+		n = read(channel->in, rx + channel->used, sizeof(rx) - channel->used);
+		if (n > 0) {
+			channel->used += (size_t)n;
+			return 1;
+		}
+		if (n < 0 && errno != EINTR && errno != EAGAIN)
+			return -1;
+		if (n == 0 && !channel->wait_for_peer)
+			return -1;
+		if (n == 0)
+			sleep_ms(2);
+		else
+			wait = true;
+	}
+}
+
+static enum reception malformed(struct channel *channel, const char *what, uint32_t have,
+				uint32_t want)
+{
+	int n = snprintf(channel->reason, sizeof(channel->reason), "%s", what);
+
+	snprintf(channel->reason + n, sizeof(channel->reason) - (size_t)n, " (%#x, %#x)", have,
+		 want);
+	channel->lost = true;
+	return MALFORMED;
+}
+
+enum reception channel_receive(struct channel *channel, struct wire_frame *head,
+			       const uint8_t **payload)
+{
+	drop(channel, channel->parsed);
+	channel->parsed = 0;
+
+	for (;;) {
+		size_t garbage = find_magic(channel, 0);
+		int filled;
+
+		if (garbage) {
+			bool reported = channel->lost;
+
+			drop(channel, garbage);
+			channel->lost = true;
+			if (!reported) {
+				head->sequence = 0;
+				return malformed(channel, "no frame: bytes, magic expected",
+						 (uint32_t)garbage, magic);
+			}
+		}
+		if (channel->used >= sizeof(*head)) {
+			size_t size;
+
+			memcpy(head, rx, sizeof(*head));
+			if (head->zero || head->length > WIRE_MAX_PAYLOAD) {
+				drop(channel, sizeof(magic));
+				return malformed(channel, "bad frame head: zero, length",
+						 head->zero, head->length);
+			}
+			size = sizeof(*head) + head->length;
+			if (channel->used >= size) {
+				uint32_t crc = crc32(rx + sizeof(*head), head->length);
+
+				channel->lost = false;
+				if (crc == head->crc) {
+					channel->parsed = size;
+					*payload = rx + sizeof(*head);
+					return RECEIVED;
+				}
+				garbage = find_magic(channel, 1);
+				drop(channel, garbage < size ? garbage : size);
+				return malformed(channel, "bad frame: its CRC, that announced", crc,
+						 head->crc);
+			}
+		}
+		filled = fill(channel);
+		if (filled < 0)
+			return CLOSED;
+		if (filled == 0) {
+			uint32_t arrived = (uint32_t)channel->used;
+
+			if (arrived < sizeof(*head))
+				memset(head, 0, sizeof(*head));
+			drop(channel, 1);
+			return malformed(channel, "cut off: bytes, announced", arrived,
+					 head->length);
+		}
+	}
+}

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What all programs on this host use: /dev/kvm, the guest's memory, the signals. */
+#pragma once
+
+#include <signal.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "mailbox.h"
+
+/* Not in the kernel headers of the distributions that we build on. */
+#define DEV_TYPE_VGIC_V5 16
+#define GRP_CPU_SYSREGS	 6
+
+/* From a program to its supervisor: look at ``watch``.  The reverse: stop waiting in KVM_RUN. */
+#define SIGNAL_WATCH SIGUSR2
+#define SIGNAL_KICK  SIGUSR1
+
+#define GUEST_MEMORY_SIZE (GUEST_CODE_SIZE + MAX_VCPUS * MAILBOX_SIZE)
+
+struct host {
+	int kvm; /* or -1 */
+	size_t run_size;
+	/*
+	 * GUEST_MEMORY_SIZE bytes for each VM index.  The image is the same pages in all of them,
+	 * for ever: TCG keeps its translations by physical page.
+	 */
+	uint8_t *memory[MAX_VMS];
+};
+
+extern struct host host;
+
+/* Open KVM if it is there, allocate the guest memory, set the signals up.  0 or a negative errno. */
+int host_init(void);
+
+/* Open /dev/kvm if it is not.  0 or a negative errno. */
+int host_open_kvm(void);
+
+static inline volatile struct mailbox *mailbox_of(unsigned int vm, unsigned int vcpu)
+{
+	return (volatile void *)(host.memory[vm] + GUEST_CODE_SIZE + vcpu * MAILBOX_SIZE);
+}
+
+/* What the guest finds in x0. */
+static inline uint64_t mailbox_address(unsigned int vcpu)
+{
+	return GUEST_DATA_BASE + vcpu * MAILBOX_SIZE;
+}

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * One binary: PID 1 of the initramfs, or with --stdio the agent as a program of a running system,
+ * or with --bench N the measure of what KVM alone costs.
+ */
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "agent.h"
+
+int main(int argc, char **argv)
+{
+	struct channel channel;
+
+	if (getpid() == 1)
+		return init_main();
+	if (argc == 2 && !strcmp(argv[1], "--stdio")) {
+		channel_init(&channel, STDIN_FILENO, STDOUT_FILENO, false);
+		return agent_serve(&channel);
+	}
+	if (argc == 3 && !strcmp(argv[1], "--bench"))
+		return bench_main(argv[2]);
+	fprintf(stderr, "usage: %s --stdio | --bench N\n", argv[0]);
+	return 2;
+}

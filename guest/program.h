@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A program: checking it, executing it, and executing it in a process of its own. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "wire.h"
+
+struct program {
+	uint32_t deadline_ms, count;
+	struct wire_record records[MAX_RECORDS];
+};
+
+/*
+ * The supervisor's view of a program, in memory shared with its process.
+ *
+ * Only the supervisor can tell a blocked WFI from a completed one: it watches ``waiting`` in the
+ * mailbox of the vCPU that runs, and interrupts that vCPU when the guest has not left the same WFI
+ * for ``wait_ms``.
+ */
+struct progress {
+	struct program program;
+	uint32_t done; /* executed, and its VMs are gone */
+	struct {
+		uint32_t armed; /* 0, or the number of this watch */
+		uint32_t vm, vcpu, wait_ms;
+		uint64_t verdict; /* the ``waiting`` that was found to be blocked, or 0 */
+	} watch;
+	struct {
+		uint32_t vm, vcpu, first, count; /* guest operations under way, for the survivor */
+	} run;
+	struct wire_result results[MAX_RECORDS];
+};
+
+extern volatile struct progress *progress;
+
+/* Read a RUN payload.  False: ``reason`` says what is wrong with it. */
+bool program_parse(struct program *program, const uint8_t *payload, size_t size, char *reason,
+		   size_t reason_size);
+
+/* Execute every operation of progress->program in this process. */
+void program_execute(void);
+
+/* Index of a register in the wire's table, or -1; its guest_flags as a side effect. */
+int register_lookup(uint32_t encoding, unsigned int *read_flags, unsigned int *write_flags);
+
+int progress_init(void);
+
+/* Have a process ready for the next program.  0 or a negative errno. */
+int program_prepare(void);
+
+/*
+ * Execute progress->program in a process of its own, until it ends or the deadline passes; all
+ * results are in progress->results then.  0 or a negative errno if there is no process.
+ */
+int program_supervise(uint32_t *ending, uint32_t *signal);
+
+/* Copy what the guest did of the run under way (progress->run) to the results. */
+void run_harvest(void);

@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* KVM_RUN with a list for the guest. */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "host.h"
+#include "program.h"
+#include "vm.h"
+
+/* Put the guest records into the mailbox.  True if one of them may block. */
+static bool fill_mailbox(volatile struct mailbox *box, const struct wire_record *records,
+			 uint32_t count)
+{
+	bool may_block = false;
+
+	box->count = count;
+	box->waiting = 0;
+	memset((void *)&box->panic, 0, sizeof(box->panic));
+	for (uint32_t i = 0; i < count; i++) {
+		struct guest_entry entry = { .code = records[i].code, .operand = records[i].a };
+		unsigned int read_flags, write_flags;
+
+		if (entry.code == OP_GUEST_READ || entry.code == OP_GUEST_WRITE) {
+			entry.reg = (uint16_t)register_lookup(records[i].arg, &read_flags,
+							      &write_flags);
+			entry.flags =
+				(uint16_t)(entry.code == OP_GUEST_READ ? read_flags : write_flags);
+		}
+		may_block |= entry.code == OP_GUEST_WFI;
+		memcpy((void *)&box->entries[i], &entry, sizeof(entry));
+	}
+	return may_block;
+}
+
+void run_harvest(void)
+{
+	volatile struct mailbox *box = mailbox_of(progress->run.vm, progress->run.vcpu);
+
+	for (uint32_t i = 0; i < progress->run.count; i++) {
+		volatile struct guest_entry *entry = &box->entries[i];
+		volatile struct wire_result *result = &progress->results[progress->run.first + i];
+
+		if (entry->status == STATUS_NOT_REACHED)
+			break;
+		result->status = entry->status;
+		result->value = entry->value;
+		result->extra = entry->extra;
+	}
+	progress->run.count = 0;
+}
+
+static void watch(unsigned int vm, unsigned int vcpu, uint32_t wait_ms)
+{
+	static uint32_t number;
+
+	progress->watch.vm = vm;
+	progress->watch.vcpu = vcpu;
+	progress->watch.wait_ms = wait_ms;
+	progress->watch.verdict = 0;
+	__atomic_store_n(&progress->watch.armed, ++number, __ATOMIC_RELEASE);
+	kill(getppid(), SIGNAL_WATCH);
+}
+
+/* The kick is blocked outside of KVM_RUN: a late one must not disturb another ioctl. */
+static void allow_kick(bool allow)
+{
+	sigset_t kick;
+
+	sigemptyset(&kick);
+	sigaddset(&kick, SIGNAL_KICK);
+	sigprocmask(allow ? SIG_UNBLOCK : SIG_BLOCK, &kick, NULL);
+}
+
+/* The guest took an exception that no operation explains: leave a line in the kernel log. */
+static void log_panic(const volatile struct mailbox *box, unsigned int vcpu)
+{
+	int fd = open("/dev/kmsg", O_WRONLY | O_CLOEXEC);
+	char line[160];
+	int n = snprintf(
+		line, sizeof(line),
+		"gicv5: guest on vCPU %u took exception vector %llu, ESR %#llx, ELR %#llx\n", vcpu,
+		(unsigned long long)box->panic.vector, (unsigned long long)box->panic.esr,
+		(unsigned long long)box->panic.elr);
+
+	/* Not dprintf(), which wants to seek.  Without a newline the record would stay open. */
+	if (fd < 0 || write(fd, line, (size_t)n) != n)
+		return;
+	close(fd);
+}
+
+/* KVM_RUN until the guest has done its list, or cannot. */
+static struct wire_result run_guest(const struct vcpu *vcpu, volatile struct mailbox *box)
+{
+	struct wire_result result = { .status = STATUS_DONE };
+
+	while (ioctl(vcpu->fd, KVM_RUN, 0) < 0) {
+		int error = errno;
+		uint64_t verdict = progress->watch.verdict;
+
+		if (error == EINTR && (!verdict || verdict != box->waiting))
+			continue;
+		result.ret = -error;
+		result.value = error == EINTR ? RUN_INTERRUPTED : RUN_FAILED;
+		return result;
+	}
+
+	if (vcpu->run->exit_reason == KVM_EXIT_MMIO && vcpu->run->mmio.is_write &&
+	    vcpu->run->mmio.phys_addr == GUEST_MMIO_END) {
+		result.value = RUN_FINISHED;
+	} else {
+		result.value = RUN_OTHER;
+		result.extra = vcpu->run->exit_reason;
+	}
+	return result;
+}
+
+void vcpu_run(const struct wire_record *record, uint32_t index)
+{
+	struct vcpu *vcpu = &vms[record->vm].vcpus[record->vcpu];
+	volatile struct mailbox *box = mailbox_of(record->vm, record->vcpu);
+	uint32_t count = (uint32_t)record->a;
+	bool may_block = fill_mailbox(box, record + 1, count) || vcpu->powered_off;
+	struct wire_result result;
+
+	progress->run.vm = record->vm;
+	progress->run.vcpu = record->vcpu;
+	progress->run.first = index + 1;
+	progress->run.count = count;
+
+	if (vcpu->restart)
+		vcpu_set_entry(record->vm, record->vcpu);
+	if (vcpu->powered_off)
+		box->waiting = WAITING_TO_START;
+	progress->watch.verdict = 0;
+	if (may_block) {
+		watch(record->vm, record->vcpu, record->arg);
+		allow_kick(true);
+	}
+	result = run_guest(vcpu, box);
+	if (may_block) {
+		__atomic_store_n(&progress->watch.armed, 0, __ATOMIC_RELEASE);
+		allow_kick(false);
+	}
+
+	if (result.value == RUN_INTERRUPTED && box->waiting != WAITING_TO_START)
+		box->entries[box->waiting - 1].status = STATUS_BLOCKED;
+	if (result.value == RUN_OTHER && result.extra == KVM_EXIT_MMIO &&
+	    vcpu->run->mmio.phys_addr == GUEST_MMIO_PANIC)
+		log_panic(box, record->vcpu);
+	/* After our own MMIO writes the guest goes back to its entry by itself. */
+	vcpu->restart = result.ret || (result.value == RUN_OTHER && result.extra != KVM_EXIT_MMIO);
+	run_harvest();
+	progress->results[index] = result;
+}

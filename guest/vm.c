@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Creating and closing VMs and vCPUs. */
+#include "vm.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "host.h"
+
+#define CORE_REG(name) \
+	(KVM_REG_ARM64 | KVM_REG_SIZE_U64 | KVM_REG_ARM_CORE | KVM_REG_ARM_CORE_REG(name))
+
+struct vm vms[MAX_VMS] = {
+	[0 ... MAX_VMS - 1] = { -1, -1, { [0 ... MAX_VCPUS - 1] = { .fd = -1 } } },
+};
+
+static int result(int ret)
+{
+	return ret < 0 ? -errno : 0;
+}
+
+static void close_vcpu(struct vcpu *vcpu)
+{
+	if (vcpu->run) /* the mapping alone would keep the VM */
+		munmap(vcpu->run, host.run_size);
+	if (vcpu->fd >= 0)
+		close(vcpu->fd);
+	*vcpu = (struct vcpu){ .fd = -1 };
+}
+
+int vm_close(unsigned int index)
+{
+	struct vm *vm = &vms[index];
+	int ret;
+
+	for (unsigned int i = 0; i < MAX_VCPUS; i++)
+		close_vcpu(&vm->vcpus[i]);
+	if (vm->device >= 0)
+		close(vm->device);
+	ret = result(close(vm->fd));
+	vm->device = -1;
+	vm->fd = -1;
+	return ret;
+}
+
+int vm_create(unsigned int index)
+{
+	struct kvm_userspace_memory_region memory = {
+		.guest_phys_addr = GUEST_CODE_BASE,
+		.memory_size = GUEST_MEMORY_SIZE,
+		.userspace_addr = (uintptr_t)host.memory[index],
+	};
+	struct vm *vm = &vms[index];
+	int ret = host_open_kvm();
+
+	if (vm->fd >= 0)
+		vm_close(index);
+	if (ret)
+		return ret;
+	vm->fd = ioctl(host.kvm, KVM_CREATE_VM, 0);
+	if (vm->fd < 0)
+		return -errno;
+	ret = result(ioctl(vm->fd, KVM_SET_USER_MEMORY_REGION, &memory));
+	if (ret)
+		vm_close(index);
+	return ret;
+}
+
+int vm_create_device(unsigned int index, uint32_t type, uint32_t flags)
+{
+	struct kvm_create_device create = { .type = type, .flags = flags, .fd = ~0u };
+	struct vm *vm = &vms[index];
+	int ret = result(ioctl(vm->fd, KVM_CREATE_DEVICE, &create));
+
+	if (ret || flags & KVM_CREATE_DEVICE_TEST)
+		return ret;
+	if (vm->device < 0)
+		vm->device = (int)create.fd;
+	else
+		close((int)create.fd);
+	return 0;
+}
+
+int vm_create_vcpu(unsigned int index, unsigned int vcpu_index, uint64_t id)
+{
+	struct vm *vm = &vms[index];
+	struct vcpu *vcpu = &vm->vcpus[vcpu_index];
+	int fd = ioctl(vm->fd, KVM_CREATE_VCPU, id);
+	void *run;
+
+	if (fd < 0)
+		return -errno;
+	close_vcpu(vcpu);
+	run = mmap(NULL, host.run_size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (run == MAP_FAILED) {
+		int error = errno;
+
+		close(fd);
+		return -error;
+	}
+	vcpu->fd = fd;
+	vcpu->run = run;
+	return 0;
+}
+
+static int set_core(int fd, uint64_t id, uint64_t value)
+{
+	struct kvm_one_reg reg = { .id = id, .addr = (uintptr_t)&value };
+
+	return result(ioctl(fd, KVM_SET_ONE_REG, &reg));
+}
+
+int vcpu_set_entry(unsigned int vm, unsigned int vcpu)
+{
+	int fd = vms[vm].vcpus[vcpu].fd;
+	int ret = set_core(fd, CORE_REG(regs.pc), GUEST_CODE_BASE);
+
+	return ret ? ret : set_core(fd, CORE_REG(regs.regs[0]), mailbox_address(vcpu));
+}
+
+int vcpu_init(unsigned int vm, unsigned int index, uint32_t features)
+{
+	struct vcpu *vcpu = &vms[vm].vcpus[index];
+	struct kvm_vcpu_init init = { 0 };
+	int ret = result(ioctl(vms[vm].fd, KVM_ARM_PREFERRED_TARGET, &init));
+
+	if (ret)
+		return ret;
+	init.features[0] = features;
+	ret = result(ioctl(vcpu->fd, KVM_ARM_VCPU_INIT, &init));
+	if (ret)
+		return ret;
+	vcpu->powered_off = features & 1 << KVM_ARM_VCPU_POWER_OFF;
+	vcpu->restart = false;
+	return vcpu_set_entry(vm, index);
+}

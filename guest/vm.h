@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The VMs of the program that this process executes. */
+#pragma once
+
+#include <linux/kvm.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "wire.h"
+
+struct vcpu {
+	int fd;
+	struct kvm_run *run;
+	bool powered_off; /* initialised with KVM_ARM_VCPU_POWER_OFF */
+	bool restart;	  /* the last Run left the guest in the middle */
+};
+
+/* An absent file descriptor is -1, so that ioctls on what does not exist give EBADF. */
+struct vm {
+	int fd, device;
+	struct vcpu vcpus[MAX_VCPUS];
+};
+
+extern struct vm vms[MAX_VMS];
+
+/* Like the ioctls, but 0 or a negative errno. */
+int vm_create(unsigned int vm);
+int vm_close(unsigned int vm);
+int vm_create_device(unsigned int vm, uint32_t type, uint32_t flags);
+int vm_create_vcpu(unsigned int vm, unsigned int vcpu, uint64_t id);
+
+/* KVM_ARM_VCPU_INIT, then PC and x0 for the guest. */
+int vcpu_init(unsigned int vm, unsigned int vcpu, uint32_t features);
+int vcpu_set_entry(unsigned int vm, unsigned int vcpu);
+
+/* Execute a RUN record and the guest operations behind it; ``index`` is its own number. */
+void vcpu_run(const struct wire_record *record, uint32_t index);
