@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Whose fault it is, and what to do next.
 
-Nothing in this tree is ever the fault of the kernel under test: that is a verdict (report/verdict.py).
+Nothing in this tree is ever the fault of the kernel under test: that is a verdict
+(report/verdict.py).
 """
 
 from __future__ import annotations

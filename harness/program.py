@@ -81,15 +81,15 @@ class Write:
 
 @dataclass(frozen=True, slots=True)
 class Wfi:
-    """WFI with interrupts masked.  DONE if it completes, BLOCKED if it does not within ``wait_ms``
-    of the Run: then the vCPU thread is interrupted and the rest of the list is NOT_REACHED."""
+    """WFI with interrupts masked.  DONE if it completes; BLOCKED if it has not ``wait_ms`` after
+    the guest reached it: then the vCPU thread is interrupted, the rest is NOT_REACHED."""
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
     """Unmask IRQ for one instruction.  The handler acknowledges, drops and deactivates each
-    interrupt, and switches a timer that fired off.  Value: number of interrupts taken; extra: the
-    INTID of the first (0 if none)."""
+    interrupt, and switches a timer that fired off.  Value: number of interrupts taken, at most 64;
+    extra: the INTID of the first (0 if none)."""
 
 
 GuestOp = Read | Write | Wfi | Window
@@ -131,7 +131,10 @@ class CreateVcpu:
 
 @dataclass(frozen=True, slots=True)
 class InitVcpu:
-    """KVM_ARM_VCPU_INIT with the preferred target and these features (word 0)."""
+    """KVM_ARM_VCPU_INIT with the preferred target and these features (word 0).
+
+    Then PC and x0 are set, so that the vCPU starts with the guest of this harness.
+    """
 
     vm: int = 0
     vcpu: int = 0
@@ -155,7 +158,7 @@ class DeviceAttr:
 
 @dataclass(frozen=True, slots=True)
 class VcpuAttr:
-    """The same on a vCPU.  The value is passed as a 32-bit int, as the PMU and timer groups want."""
+    """The same on a vCPU.  The value is a 32-bit int, as the PMU and timer groups want."""
 
     action: Action
     group: int
@@ -170,7 +173,7 @@ class VcpuAttr:
 class CopyReg:
     """GET a CPU_SYSREGS register of this VM's device, SET it on another VM's.
 
-    The result is that of the SET if the GET succeeded; value: what was read.
+    The result is that of the SET if the GET succeeded; value: what was read, whatever SET says.
     """
 
     attr: int
@@ -204,7 +207,8 @@ class IrqLine:
 class Run:
     """KVM_RUN until the guest has executed its list.  Its result is followed by one per guest op.
 
-    The result's value is a RunEnd; extra is the exit reason if that is OTHER.
+    The result's value is a RunEnd (with -EINTR if INTERRUPTED); extra is the exit reason if OTHER.
+    A vCPU that is powered off is INTERRUPTED after ``wait_ms``.
     """
 
     guest: tuple[GuestOp, ...] = ()

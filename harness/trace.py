@@ -74,7 +74,7 @@ class Trace:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """Where a record stands in its program: operation ``op``, and guest operation ``guest`` of it."""
+    """Where a record stands: operation ``op`` of a program, and guest operation ``guest`` of it."""
 
     record: int
     op_index: int
@@ -116,7 +116,7 @@ class Comparison:
 
 
 def compare(program: Program, expected: Trace, observed: Trace) -> Comparison:
-    """Compare record by record.  Both traces must be of ``program``: ValueError if a length differs."""
+    """Compare record by record.  ValueError if one of the traces is not of ``program``."""
     where = list(steps(program))
     if not len(where) == len(expected.results) == len(observed.results):
         raise ValueError(

@@ -12,10 +12,11 @@ harness -> agent  RUN      a program: deadline in ms (u32), number of records (u
                   EXEC     a command of the host's own: NUL-separated argv
                   QUIT     power off
 agent -> harness  HELLO    what the host is (``Hello``); sent once, first
-                  EXECUTING  the program with this sequence number starts (sent before its first ioctl)
-                  TRACE    ending, signal, number of records (u32 each), the results, kernel log text
+                  EXECUTING  this program starts (its sequence number; sent before its first ioctl)
+                  TRACE    ending, signal, number of records (u32 each), the results, kernel log
                   OUTPUT   of EXEC: wait status (u32), then the command's output
-                  REJECTED the agent's reason why it cannot execute what it got
+                  REJECTED the agent's reason why it cannot execute what it got; sequence 0 if
+                           that was not even a frame
 """
 
 from __future__ import annotations
@@ -26,11 +27,12 @@ import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import IntEnum
+from itertools import islice
 from typing import Final
 
 from harness import program as p
 from harness.errors import TransportError
-from harness.ppi import BY_ENCODING, REGISTERS
+from harness.ppi import BY_ENCODING, REGISTERS, Register
 from harness.trace import Ending, Result, RunEnd, Status, Trace
 
 MAGIC: Final = 0x52463547  # "G5FR"
@@ -136,6 +138,8 @@ def encode_program(program: p.Program, deadline_ms: int) -> bytes:
 
 def decode_program(name: str, payload: bytes) -> tuple[p.Program, int]:
     """The inverse of ``encode_program``: the program and its deadline.  ValueError if malformed."""
+    if len(payload) < RUN_HEAD.size:
+        raise ValueError(f"{name}: {len(payload)} bytes are no program")
     deadline_ms, count = RUN_HEAD.unpack_from(payload)
     if len(payload) != RUN_HEAD.size + count * RECORD.size:
         raise ValueError(f"{name}: {len(payload)} bytes do not hold {count} records")
@@ -169,7 +173,9 @@ def _decode_ops(records: Iterator[tuple[int, ...]]) -> Iterator[p.Op]:
                 target = (a >> 16 & 0xFF) | (a >> 28 & 0xF) << 8
                 yield p.IrqLine(a & 0xFFFF, arg, vm, target, a >> 24 & 0xF)
             case Code.RUN:
-                guest = tuple(_decode_guest(next(records)) for _ in range(a))
+                guest = tuple(map(_decode_guest, islice(records, a)))
+                if len(guest) < a:
+                    raise ValueError(f"a RUN of {a} guest records has {len(guest)}")
                 yield p.Run(guest, vm, vcpu, arg)
             case _:
                 raise ValueError(f"guest record {Code(code).name} outside a RUN")
@@ -179,14 +185,20 @@ def _decode_guest(record: tuple[int, ...]) -> p.GuestOp:
     code, _, _, arg, a, _, _ = record
     match Code(code):
         case Code.GUEST_READ:
-            return p.Read(BY_ENCODING[arg])
+            return p.Read(_register(arg))
         case Code.GUEST_WRITE:
-            return p.Write(BY_ENCODING[arg], a)
+            return p.Write(_register(arg), a)
         case Code.GUEST_WFI:
             return p.Wfi()
         case Code.GUEST_WINDOW:
             return p.Window()
     raise ValueError(f"{Code(code).name} inside a RUN")
+
+
+def _register(encoding: int) -> Register:
+    if encoding not in BY_ENCODING:
+        raise ValueError(f"no register has the encoding {encoding:#x}")
+    return BY_ENCODING[encoding]
 
 
 def encode_trace(trace: Trace) -> bytes:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The agent's protocol from the harness's side: what goes wrong on the wire is said, not guessed."""
+"""The agent's protocol from the harness's side: what goes wrong on the wire is said."""
 
 from __future__ import annotations
 

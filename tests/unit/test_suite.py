@@ -234,9 +234,8 @@ def test_every_vcpu_can_be_the_first() -> None:
         assert f"order/8-vcpus-{vcpu}-first" in programs()
 
 
-def test_every_capability_but_late_writes_is_needed_by_some() -> None:
-    needed = {capability for program in ALL for capability in program.needs}
-    assert needed == set(Capability) - {Capability.LATE_WRITES_EXPOSED}
+def test_every_capability_is_needed_by_some() -> None:
+    assert {capability for program in ALL for capability in program.needs} == set(Capability)
 
 
 def test_every_oddity_has_programs() -> None:

@@ -1,0 +1,26 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The reference model: what KVM and its guests must do, as an executor of programs.
+
+A PPI is *exposed* if the guest may see it, else *hidden*.  It is decided when vCPUs *first run*:
+then KVM *finalizes* the PPI state.
+
+======================  =============================================================
+behaviour               what kernels are declared to do differently
+state                   what KVM remembers of a VM, a vCPU, a PPI
+timers                  the architected timers, without a clock
+cpuif                   the virtual CPU interface: the hardware the guest sees
+vgic                    finalize, flush, restore, save, fold: PPI state on its way
+vcpu                    INIT, first run, load and put
+accessors               CPU_SYSREGS: userspace's view of the registers
+ioctls                  what the other ioctls change, and their errnos
+guest                   one KVM_RUN: the guest's operations and its exits
+executor                programs in, traces out
+======================  =============================================================
+"""
+
+from harness.model.behaviour import Behaviour, Finalize, HostFacts, LateWrites
+from harness.model.executor import Model
+from harness.model.state import NotModelled, TimeDependent
+
+__all__ = ["Behaviour", "Finalize", "HostFacts", "LateWrites", "Model", "NotModelled",
+           "TimeDependent"]  # fmt: skip

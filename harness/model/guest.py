@@ -1,0 +1,270 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""One KVM_RUN: the guest's operations on the hardware it was given, and its exits to KVM."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from itertools import product
+from typing import Final
+
+from harness.model import vcpu as kvm_vcpu
+from harness.model import vgic
+from harness.model.behaviour import HostFacts
+from harness.model.cpuif import CpuInterface, Known, family
+from harness.model.state import NotModelled, TimeDependent, Vcpu, Vm
+from harness.model.timers import Timer
+from harness.ppi import CNTP, CNTV, U64, Register, ppi_intid, reg
+from harness.program import GuestOp, Read, Wfi, Window, Write
+from harness.trace import Result, Status
+
+# ESR_EL1 of an UNDEFINED instruction (EC 0, IL), from the CPU or from kvm_inject_undefined()
+UNDEFINED: Final = Result(status=Status.EXCEPTION, value=1 << 25)
+NOT_REACHED: Final = Result(status=Status.NOT_REACHED)
+TIMER_CTL: Final = {CNTV: reg("CNTV_CTL_EL0"), CNTP: reg("CNTP_CTL_EL0")}
+IRQ_LIMIT: Final = 64  # per window: one that fires for ever must not hang the guest
+GCIE: Final = (1 << 12, 0xF << 12)  # ID_AA64PFR2_EL1: of its fields only this one is known
+IDR0: Final = 4 << 4  # PRI_BITS: 5 bits of priority; ID_BITS: 16; no legacy interface
+
+
+class Undefined(Exception):
+    """The guest takes an exception to itself."""
+
+
+@dataclass(slots=True)
+class Guest:
+    """A vCPU that runs in the guest.  ``hw``: the registers of the CPU it runs on."""
+
+    vm: Vm
+    vcpu: Vcpu
+    host: HostFacts
+    wait_ms: int
+    hw: CpuInterface = field(init=False)
+    interrupted: bool = False  # the vCPU thread was: KVM_RUN did not end by itself
+
+    def __post_init__(self) -> None:
+        self.hw = CpuInterface(self.host.hmr, self.lines)
+
+    # --- between guest and KVM -------------------------------------------------------------------
+
+    def exit(self) -> None:
+        vgic.leave(self.vm, self.vcpu, self.hw)
+
+    def enter(self) -> None:
+        vgic.enter(self.vm, self.vcpu, self.hw)
+
+    # --- the guest's list ------------------------------------------------------------------------
+
+    def run(self, ops: tuple[GuestOp, ...]) -> list[Result]:
+        """arm.c kvm_arch_vcpu_ioctl_run().  Shorter than ``ops`` if a WFI, the last, blocks."""
+        kvm_vcpu.load(self.vm, self.vcpu, self.hw)
+        if self.vcpu.stopped:  # kvm_vcpu_sleep(): never enters, but for the PMU's line
+            vgic.update_pmu(self.vm, self.vcpu)
+            self.interrupted = True
+            return []
+        self.enter()
+        results = []
+        for op in ops:
+            try:
+                results.append(self.execute(op))
+            except Undefined:
+                results.append(UNDEFINED)
+            if results[-1].status is Status.BLOCKED:
+                self.interrupted = True
+                return results
+            self.check_userspace_timers()
+        self.exit()
+        kvm_vcpu.put(self.vm, self.vcpu, self.hw)
+        return results
+
+    def execute(self, op: GuestOp) -> Result:
+        match op:
+            case Read():
+                value, known = self.read(op.reg)
+                return Result(value=value & known, known=known)
+            case Write():
+                return self.write(op)
+            case Wfi():
+                return self.wfi()
+            case Window():
+                return self.window()
+
+    def check_userspace_timers(self) -> None:
+        """Without a vGIC, a timer's line ends KVM_RUN: the interrupt controller is in userspace."""
+        if not self.vm.vgic and (self.vcpu.vtimer.line, self.vcpu.ptimer.line) != (False, False):
+            raise NotModelled("a timer interrupt in a VM without a vGIC")
+
+    # --- registers -------------------------------------------------------------------------------
+
+    def read(self, reg: Register) -> Known:
+        if reg.name == "CNTV_TVAL_EL0":
+            return 0, 0
+        if not reg.readable:
+            raise Undefined
+        match reg.name:
+            case "ID_AA64PFR2_EL1":
+                return GCIE if self.vm.vgic else (0, GCIE[1])
+            case "CNTV_CTL_EL0" | "CNTP_CTL_EL0":
+                return self.timer(reg).read_ctl()
+            case "CNTV_CVAL_EL0" | "CNTP_CVAL_EL0":
+                return self.timer(reg).read_cval()
+        self.check_defined(reg)
+        match reg.name:
+            case "ICC_IDR0_EL1":  # trapped: sys_regs.c access_gicv5_idr0()
+                self.exit()
+                self.enter()
+                return IDR0, U64
+            case "ICC_IAFFIDR_EL1":  # trapped: sys_regs.c access_gicv5_iaffid()
+                self.exit()
+                self.enter()
+                return self.vcpu.id & 0xFFFF, U64
+            case "GICR_CDIA":
+                return self.hw.acknowledge(self.certain_candidate()), U64
+            case "GICR_CDNMIA":  # the guest does not enable NMIs, so nothing has superpriority
+                return 0, U64
+        return self.hw.read(reg)
+
+    def write(self, op: Write) -> Result:
+        if not op.reg.writable:
+            raise Undefined
+        name = op.reg.name
+        if name.startswith("CNT"):
+            self.write_timer(op.reg, op.value)
+        else:
+            self.check_defined(op.reg)
+            if name.startswith("GIC"):
+                self.instruction(op.reg, op.value)
+            elif family(op.reg) == "PPI_ENABLER":
+                self.write_enabler(op.reg, op.value)
+            else:
+                self.hw.write(op.reg, op.value)
+        if not op.reg.readable:
+            return Result()
+        value, known = self.read(op.reg)
+        return Result(value=value & known, known=known)
+
+    def check_defined(self, reg: Register) -> None:
+        """ICH_* are EL2's; ICC_HAPR_EL1 is gone; without a VGICv5, KVM makes the rest UNDEFINED
+        (config.c: fine-grained traps of what FEAT_GCIE would bring)."""
+        if not self.vm.vgic or reg.name.startswith("ICH_") or reg.name == "ICC_HAPR_EL1":
+            raise Undefined
+
+    def write_enabler(self, reg: Register, value: int) -> None:
+        """Trapped: sys_regs.c access_gicv5_ppi_enabler().  It takes effect at the next entry."""
+        self.exit()
+        if reg.bank == 0:
+            self.vcpu.enabler = value & self.vm.mask
+            for ppi, irq in enumerate(self.vcpu.irqs):
+                if self.vm.mask >> ppi & 1:
+                    irq.enabled = bool(self.vcpu.enabler >> ppi & 1)
+        self.enter()
+
+    def instruction(self, reg: Register, value: int) -> None:
+        """Those for SPIs and LPIs do nothing: no VPE is resident."""
+        if reg.name == "GIC_CDEOI":
+            self.hw.drop()
+        elif reg.name == "GIC_CDDI":
+            self.hw.deactivate(value)
+
+    # --- timers ----------------------------------------------------------------------------------
+
+    def timer(self, reg: Register) -> Timer:
+        """The timer of a register.  An access to an emulated one traps."""
+        if reg.name.startswith("CNTV"):
+            return self.vcpu.vtimer
+        if not self.host.vhe:
+            self.exit()
+            self.enter()
+        return self.vcpu.ptimer
+
+    def write_timer(self, reg: Register, value: int) -> None:
+        """arch_timer.c kvm_arm_timer_write_sysreg(), if it traps."""
+        timer = self.timer(reg)
+        emulated = timer is self.vcpu.ptimer and not self.host.vhe
+        match reg.name.split("_")[1]:
+            case "CTL":
+                timer.write_ctl(value, emulated)
+            case "CVAL":
+                timer.write_cval(value)
+            case "TVAL":
+                timer.write_tval(value)
+        if emulated:
+            self.exit()
+            kvm_vcpu.update_emulated_timer(self.vm, self.vcpu)
+            self.enter()
+
+    def lines(self) -> list[int]:
+        """The possible levels of the timers' PPIs, one bitmap per possibility."""
+        levels = [
+            [0, 1 << ppi] if line is None else [line << ppi]
+            for ppi, line in ((CNTV, self.vcpu.vtimer.line), (CNTP, self.vcpu.ptimer.line))
+        ]
+        return [v | p for v, p in product(*levels)]
+
+    # --- interrupts ------------------------------------------------------------------------------
+
+    def certain_candidate(self) -> int | None:
+        """What an acknowledge will find."""
+        found = self.hw.candidates()
+        if len(found) > 1:
+            raise TimeDependent("a timer may or may not have expired when the guest acknowledges")
+        return found.pop()
+
+    def wfi(self) -> Result:
+        """WFI, which traps (kvm-arm.wfi_trap_policy=trap) unless an interrupt is signalled."""
+        vm, vcpu, hw = self.vm, self.vcpu, self.hw
+        found = hw.candidates() if vm.vgic else {None}
+        if None not in found or vcpu.virtual_irq:
+            return Result()
+        self.exit()  # handle_exit.c kvm_handle_wfx(), arm.c kvm_vcpu_wfi()
+        if vm.vgic:
+            vgic.put(vm, vcpu, hw, in_wfi=True)
+        if not self.wakes(len(found) > 1):
+            return Result(status=Status.BLOCKED)
+        kvm_vcpu.load(vm, vcpu, hw)
+        self.enter()
+        return Result()
+
+    def wakes(self, may_be_signalled: bool) -> bool:
+        """kvm_vcpu_block(): until kvm_arch_vcpu_runnable(), or a signal.
+
+        A timer that would wake the vCPU is waited for: then it has expired.
+        """
+        wakers = list(vgic.wakers(self.vm, self.vcpu)) if self.vm.vgic else []
+        if any(level for _, level in wakers):
+            return True
+        waiting = [self.vcpu.timer_of(ppi) for ppi, level in wakers if level is None]
+        if not all(timer.within(self.wait_ms) for timer in waiting):
+            raise TimeDependent(f"the WFI may take longer than the {self.wait_ms} ms it is given")
+        if len(waiting) == 1:
+            waiting[0].expired = True
+        if may_be_signalled and not waiting:
+            raise TimeDependent("the WFI completes only if a hidden timer has already expired")
+        return bool(waiting)
+
+    def window(self) -> Result:
+        """Interrupts are taken one at a time, until none is signalled or the guest has enough.
+
+        The handler (guest/el1/main.c): acknowledge, switch a timer off, drop, deactivate.
+        """
+        if not self.vm.vgic:
+            if self.vcpu.virtual_irq:  # the handler's acknowledge is what excepts
+                raise Undefined
+            return Result()
+        first = count = 0
+        while count < IRQ_LIMIT:
+            ppi = self.certain_candidate()
+            if ppi is None and not self.vcpu.virtual_irq:
+                break
+            if ppi is not None:
+                self.handle(ppi)
+            count += 1
+            if count == 1:
+                first = 0 if ppi is None else ppi_intid(ppi)
+        return Result(value=count, extra=first)
+
+    def handle(self, ppi: int) -> None:
+        self.hw.acknowledge(ppi)
+        if ppi in TIMER_CTL:
+            self.write_timer(TIMER_CTL[ppi], 0)
+        self.hw.drop()
+        self.hw.deactivate(ppi_intid(ppi))

@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What KVM remembers: a VM, its vCPUs, and per vCPU the 64 PPIs.
+
+Names are those of the kernel (include/kvm/arm_vgic.h), shortened.  A bitmap is an int: bit i is
+PPI i.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from harness.model.timers import Timer
+from harness.ppi import CNTHP, CNTHV, CNTP, CNTV, NR_PPIS, PMUIRQ, SW_PPI, mask_of, ppi_intid
+from harness.program import mpidr_affinity
+
+
+class Refused(Exception):
+    """The kernel returns this errno."""
+
+    def __init__(self, errno: int) -> None:
+        super().__init__(errno)
+        self.errno = errno
+
+
+class NotModelled(ValueError):
+    """The program does something that the model has no rule for."""
+
+
+class TimeDependent(ValueError):
+    """What happens next depends on when it happens, so no trace is the right one."""
+
+
+@dataclass(slots=True)
+class Irq:
+    """struct vgic_irq, of a PPI."""
+
+    edge: bool
+    owner: str = ""  # the in-kernel device that drives it
+    hw: bool = False  # mapped to a physical PPI: the device's own line is the truth
+    enabled: bool = False
+    active: bool = False
+    latch: bool = False  # pending_latch
+    line: bool = False  # line_level
+    priority: int = 0
+
+    @property
+    def pending(self) -> bool:
+        """vgic.h irq_is_pending()."""
+        return self.latch if self.edge else self.latch or self.line
+
+
+def private_irqs() -> list[Irq]:
+    """vgic-init.c vgic_v5_setup_private_irq(): the SW_PPI is the only architected Edge PPI."""
+    return [Irq(edge=i == SW_PPI) for i in range(NR_PPIS)]
+
+
+CYCLE_COUNTER: Final = 1 << 31
+
+
+@dataclass(slots=True)
+class Pmu:
+    """struct kvm_pmu and the registers that make its overflow line.
+
+    Only the cycle counter's bit (31) is followed: how many others there are is the host's affair.
+    """
+
+    created: bool = False  # PMU_V3/INIT was done
+    irq: int = 0  # 0: not chosen yet
+    enable: bool = False  # PMCR_EL0.E
+    overflow: int = 0  # PMOVSSET_EL0
+    interrupt: int = 0  # PMINTENSET_EL1
+
+    def reset(self) -> None:
+        """sys_regs.c reset_pmu_reg(): "unknown" is a pattern with bit 31 set; PMCR.E is 0."""
+        self.enable = False
+        self.overflow = self.interrupt = CYCLE_COUNTER
+
+    @property
+    def level(self) -> bool:
+        """pmu-emul.c kvm_pmu_overflow_status()."""
+        return self.enable and bool(self.overflow & self.interrupt & CYCLE_COUNTER)
+
+
+@dataclass(slots=True)
+class Vcpu:
+    """struct kvm_vcpu.  ``index`` is the order of creation, ``id`` what userspace called it."""
+
+    index: int
+    id: int
+    initialized: bool = False  # KVM_ARM_VCPU_INIT was done
+    has_run: bool = False  # vcpu_has_run_once(): a first run got through all its steps
+    stopped: bool = False  # powered off
+    virtual_irq: bool = False  # HCR_EL2.VI or VF, from KVM_IRQ_LINE without a vGIC
+
+    # struct vgic_v5_cpu_if: what the next guest entry writes to the hardware
+    irqs: list[Irq] = field(default_factory=list)
+    enabler: int = 0
+    activer: int = 0
+    dvir: int = 0
+    priorityr: list[int] = field(default_factory=lambda: [0] * 8)
+    en: bool = False  # ICH_VMCR_EL2.EN
+    vpmr: int = 0  # ICH_VMCR_EL2.VPMR
+    apr: int = 0
+    icsr: int = 0
+
+    timers_enabled: bool = False
+    vtimer: Timer = field(default_factory=Timer)
+    ptimer: Timer = field(default_factory=Timer)
+    pmu: Pmu = field(default_factory=Pmu)
+
+    @property
+    def mpidr(self) -> int:
+        """kvm_vcpu_get_mpidr_aff(): KVM_ARM_VCPU_INIT sets the register; until then it is 0."""
+        return mpidr_affinity(self.id) if self.initialized else 0
+
+    def timer_of(self, ppi: int) -> Timer:
+        return self.vtimer if ppi == CNTV else self.ptimer
+
+
+# arch_timer.c default_ppi[], in the order of the TIMER attributes: vtimer, ptimer, hvtimer, hptimer
+DEFAULT_TIMER_PPIS: Final = (CNTV, CNTP, CNTHV, CNTHP)
+
+
+@dataclass(slots=True)
+class Vm:
+    """struct kvm, with its struct vgic_dist and struct vgic_v5_vm."""
+
+    dead: bool = False  # kvm_vm_dead(): every ioctl is -EIO from now on
+    has_ran_once: bool = False  # some vCPU got through its first run
+    features: int | None = None  # of all vCPUs: the first KVM_ARM_VCPU_INIT decides
+    vcpus: list[Vcpu] = field(default_factory=list)
+    slots: dict[int, Vcpu] = field(default_factory=dict)  # the program's names for them
+    mpidr_data: tuple[int, dict[int, Vcpu]] | None = None  # kvm_init_mpidr_data(): mask, lookup
+    timer_irqs: list[int] = field(default_factory=lambda: list(DEFAULT_TIMER_PPIS))
+    timer_irqs_immutable: bool = False
+
+    vgic: bool = False  # a VGICv5 exists: no other can be created on this host
+    initialized: bool = False  # CTRL/INIT was done
+    userspace_ppis: int = 0
+    mask: int = 0  # vgic_ppi_mask: the PPIs exposed to the guest
+    hmr: int = 0  # vgic_ppi_hmr
+
+    def create_vgic(self) -> None:
+        """vgic-init.c kvm_vgic_create(): vCPUs that exist get their PPIs; timers v5 INTIDs."""
+        self.vgic = True
+        self.timer_irqs = [ppi_intid(ppi) for ppi in DEFAULT_TIMER_PPIS]
+        for vcpu in self.vcpus:
+            vcpu.irqs = private_irqs()
+
+
+def implemented_ppis(pmu: bool) -> int:
+    """vgic-v5.c vgic_v5_get_implemented_ppis(): a fixed set, and 23 if the host has PMUv3."""
+    return mask_of([SW_PPI, CNTHP, CNTV, CNTHV, CNTP, *([PMUIRQ] if pmu else [])])

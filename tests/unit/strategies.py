@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Hypothesis strategies: registers, operations, programs, traces."""
+
+from __future__ import annotations
+
+from hypothesis import strategies as st
+
+from harness import program as p
+from harness.ppi import REGISTERS, U64
+from harness.trace import Ending, Result, Status, Trace
+
+u64 = st.integers(0, U64)
+u32 = st.integers(0, (1 << 32) - 1)
+vms = st.integers(0, p.MAX_VMS - 1)
+vcpus = st.integers(0, p.MAX_VCPUS - 1)
+actions = st.sampled_from(p.Action)
+pointers = st.sampled_from(p.Pointer)
+registers = st.sampled_from(list(REGISTERS.values()))
+groups = st.integers(0, 0xFFFF)
+
+guest_ops = st.one_of(
+    st.builds(p.Read, registers),
+    st.builds(p.Write, registers, u64),
+    st.just(p.Wfi()),
+    st.just(p.Window()),
+)
+ops = st.one_of(
+    st.builds(p.CreateVm, vms),
+    st.builds(p.CloseVm, vms),
+    st.builds(p.CreateDevice, vms, u32, st.booleans()),
+    st.builds(p.CreateVcpu, vms, vcpus, u64),
+    st.builds(p.InitVcpu, vms, vcpus, u64),
+    st.builds(p.DeviceAttr, actions, groups, u64, u64, pointers, vms),
+    st.builds(p.VcpuAttr, actions, groups, u64, u64, pointers, vms, vcpus),
+    st.builds(p.CopyReg, u64, vms, vms),
+    st.builds(p.OneReg, actions, u64, u64, vms, vcpus),
+    st.builds(p.IrqLine, st.integers(0, 0xFFFF), u32, vms, st.integers(0, 0xFFF),
+              st.integers(0, 0xF)),
+    st.builds(p.Run, st.lists(guest_ops, max_size=6).map(tuple), vms, vcpus, u32),
+)  # fmt: skip
+programs = st.builds(p.Program, st.just("fuzz/any"), st.lists(ops, max_size=12).map(tuple))
+
+results = st.builds(
+    Result, st.integers(-(1 << 31), (1 << 31) - 1), st.sampled_from(Status), u64, u64
+)
+traces = st.builds(
+    Trace,
+    st.lists(results, max_size=8).map(tuple),
+    st.sampled_from(Ending),
+    u32,
+    st.text(st.characters(codec="utf-8"), max_size=20),
+)

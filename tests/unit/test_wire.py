@@ -1,0 +1,180 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The protocol: what is sent arrives, and what arrives damaged is noticed."""
+
+from __future__ import annotations
+
+import io
+import re
+import shutil
+import struct
+import subprocess
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from strategies import programs, traces, u32
+
+from harness import wire
+from harness.errors import TransportError
+from harness.ppi import REGISTERS
+from harness.program import MAX_RECORDS, CreateVm, IrqLine, Program, Run, Wfi
+from harness.trace import Trace, steps
+from harness.wire import RECORD, RUN_HEAD, Code, Frame, FrameType, Hello, decode_program
+
+frames = st.builds(Frame, st.sampled_from(FrameType), u32, st.binary(max_size=200))
+
+
+def send(frame: Frame) -> bytes:
+    return wire.frame(frame.type, frame.sequence, frame.payload)
+
+
+def receive(data: bytes) -> Frame:
+    return wire.read_frame(io.BytesIO(data).read)
+
+
+@given(programs, u32)
+def test_program_round_trip(program: Program, deadline_ms: int) -> None:
+    payload = wire.encode_program(program, deadline_ms)
+    assert wire.decode_program(program.name, payload) == (
+        Program(program.name, program.ops), deadline_ms,
+    )  # fmt: skip
+    count = len(list(steps(program)))
+    assert len(payload) == wire.RUN_HEAD.size + count * wire.RECORD.size
+
+
+@given(programs, st.data())
+def test_cut_program_is_refused(program: Program, data: st.DataObject) -> None:
+    payload = wire.encode_program(program, 1)
+    cut = data.draw(st.integers(0, len(payload) - 1))
+    with pytest.raises((ValueError, struct.error)):
+        wire.decode_program("x/y", payload[:cut])
+
+
+def test_program_too_large() -> None:
+    wire.encode_program(Program("x/fits", (CreateVm(),) * MAX_RECORDS), 1)
+    with pytest.raises(ValueError, match=r"x/big: 1025 records, at most 1024"):
+        wire.encode_program(Program("x/big", (Run((Wfi(),) * MAX_RECORDS),)), 1)
+
+
+@given(traces)
+def test_trace_round_trip(trace: Trace) -> None:
+    assert wire.decode_trace(wire.encode_trace(trace)) == trace
+
+
+@given(traces, st.data())
+def test_cut_trace_is_refused(trace: Trace, data: st.DataObject) -> None:
+    payload = wire.encode_trace(trace)
+    needed = wire.TRACE_HEAD.size + len(trace.results) * wire.RESULT.size
+    cut = data.draw(st.integers(0, needed - 1))
+    with pytest.raises(TransportError, match="malformed trace"):
+        wire.decode_trace(payload[:cut])
+
+
+def test_trace_with_unknown_status() -> None:
+    payload = wire.TRACE_HEAD.pack(0, 0, 1) + wire.RESULT.pack(0, 99, 0, 0)
+    with pytest.raises(TransportError, match="99 is not a valid Status"):
+        wire.decode_trace(payload)
+
+
+def test_log_need_not_be_utf8() -> None:
+    payload = wire.encode_trace(Trace(())) + b"\xff!"
+    assert wire.decode_trace(payload).log == "�!"
+
+
+@given(st.lists(frames, max_size=4))
+def test_frame_round_trip(sent: list[Frame]) -> None:
+    stream = io.BytesIO(b"".join(map(send, sent)))
+    assert [wire.read_frame(stream.read) for _ in sent] == sent
+
+
+@given(frames, st.data())
+def test_cut_frame(frame: Frame, data: st.DataObject) -> None:
+    whole = send(frame)
+    with pytest.raises(TransportError, match=r"closed|cut off"):
+        receive(whole[: data.draw(st.integers(0, len(whole) - 1))])
+
+
+@given(frames, st.data())
+def test_corrupted_frame(frame: Frame, data: st.DataObject) -> None:
+    """Any flipped bit of magic, length, CRC or payload is noticed, with its own reason."""
+    whole = bytearray(send(frame))
+    protected = [*range(4), *range(12, len(whole))]
+    position = data.draw(st.sampled_from(protected))
+    whole[position] ^= 1 << data.draw(st.integers(0, 7))
+    with pytest.raises(TransportError, match=r"not a frame|a frame of|cut off|corrupted"):
+        receive(bytes(whole))
+
+
+def test_reasons() -> None:
+    good = send(Frame(FrameType.HELLO, 1, b"abc"))
+    for data, reason in {
+        b"": "channel closed (0 bytes of a frame arrived)",
+        b"x" * 20: "not a frame: magic 0x78787878, expected 0x52463547",
+        good[:-1]: "a frame was cut off: 2 of 3 bytes",
+        good[:-1] + b"x": "a corrupted frame",
+        wire.FRAME.pack(wire.MAGIC, 99, 0, 1, 0, 0): "a frame of unknown type 99",
+        wire.FRAME.pack(wire.MAGIC, 1, 0, 1, 1 << 30, 0): "a frame of 1073741824 bytes",
+    }.items():
+        with pytest.raises(TransportError, match=re.escape(reason)):
+            receive(data)
+
+
+@given(st.integers(0, 0xFFFF), st.integers(0, 0xFFF), st.integers(0, 15))
+def test_kvm_irq(number: int, vcpu: int, type_: int) -> None:
+    """vcpu2 in [31:28], type in [27:24], vcpu in [23:16], number in [15:0]."""
+    irq = wire.kvm_irq(IrqLine(number, 1, vcpu=vcpu, type=type_))
+    assert irq >> 28 == vcpu >> 8
+    assert (irq >> 24 & 15, irq >> 16 & 255, irq & 0xFFFF) == (type_, vcpu & 255, number)
+
+
+def test_hello() -> None:
+    payload = wire.HELLO.pack(7, 2, 0, -19, -6, 1, 512, 0) + b"7.3.4\0#1 SMP\0"
+    assert Hello.decode(payload) == Hello(7, 2, 0, -19, -6, 1, 512, "7.3.4", "#1 SMP")
+    for broken in (b"", payload[:10], payload[: wire.HELLO.size], payload[:-8] + b"\xff\0\0"):
+        with pytest.raises(TransportError, match="malformed greeting"):
+            Hello.decode(broken)
+
+
+def test_sizes_are_those_of_the_c_structs() -> None:
+    sizes = [s.size for s in (wire.FRAME, wire.RECORD, wire.RESULT, wire.RUN_HEAD, wire.TRACE_HEAD,
+                              wire.HELLO)]  # fmt: skip
+    assert sizes == [20, 32, 24, 8, 12, 32]
+
+
+@pytest.mark.skipif(not shutil.which("cc"), reason="needs a C compiler")
+def test_header_compiles_and_agrees() -> None:
+    structs = ["frame", "record", "result", "run", "trace", "hello"]
+    sizes = [20, 32, 24, 8, 12, 32]
+    checks = "".join(
+        f'_Static_assert(sizeof(struct wire_{name}) == {size}, "{name}");\n'
+        for name, size in zip(structs, sizes, strict=True)
+    )
+    count = f'_Static_assert(0 WIRE_REGISTERS(ONE) == {len(REGISTERS)}, "registers");\n'
+    source = wire.c_header() + "#define ONE(...) + 1\n" + checks + count
+    argv = ["cc", "-std=c11", "-Wall", "-Wextra", "-Werror", "-fsyntax-only", "-x", "c", "-"]
+    source = source.replace("#pragma once\n", "")
+    done = subprocess.run(argv, input=source, text=True, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_hash_follows_the_registers(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = wire.wire_hash()
+    assert f"{before:#x}u" in wire.c_header()
+    monkeypatch.setattr(wire, "REGISTERS", {k: v for k, v in REGISTERS.items() if k[0] != "G"})
+    assert wire.wire_hash() != before
+
+
+@pytest.mark.parametrize(
+    ("records", "says"),
+    [
+        ([], "no program"),
+        ([(Code.RUN, 0, 0, 0, 2, 0, 0), (Code.GUEST_WFI, 0, 0, 0, 0, 0, 0)], "has 1"),
+        ([(Code.RUN, 0, 0, 0, 1, 0, 0), (Code.GUEST_READ, 0, 0, 0xFFFF, 0, 0, 0)], "0xffff"),
+        ([(Code.GUEST_WFI, 0, 0, 0, 0, 0, 0)], "outside a RUN"),
+    ],
+)
+def test_a_malformed_program_is_a_value_error(records: list[tuple[int, ...]], says: str) -> None:
+    body = b"".join(RECORD.pack(*record) for record in records)
+    payload = RUN_HEAD.pack(1000, len(records)) + body if records else b"\0\0"
+    with pytest.raises(ValueError, match=says):
+        decode_program("x", payload)
