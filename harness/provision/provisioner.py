@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The one door to this package: ask for a thing by name, get files in the cache."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from harness.errors import ConfigError
+from harness.provision import kernels, qemus, target_code
+from harness.provision.apt import Apt
+from harness.provision.cache import Cache
+from harness.provision.images import Images
+from harness.provision.packages import Context, remembered, resolve
+from harness.provision.paths import default_cache
+from harness.provision.process import Runner, run
+from harness.provision.results import Artifact, Expect, Kernel, Listing, Qemu
+
+
+def _silent(message: str) -> None:
+    """No progress messages."""
+
+
+class Provisioner:
+    """images.yaml -> files on disk, each fetched or built once, when it is first asked for."""
+
+    def __init__(
+        self,
+        images: Images,
+        cache: Path | None = None,
+        progress: Callable[[str], None] = _silent,
+        runner: Runner = run,
+    ) -> None:
+        store = Cache(cache or default_cache(), progress)
+        apt = Apt(images.apt, store, runner, progress)
+        self._context = Context(images, store, apt, runner, progress)
+
+    def qemu(self, name: str | None = None) -> Qemu:
+        """A QEMU by name or path; None: the first default that is good enough."""
+        return qemus.qemu(self._context, name)
+
+    def kernel(self, name_or_path: str) -> Kernel:
+        """A kernel by name, or from a path to an Image or a source tree."""
+        return kernels.kernel(self._context, kernels.named(self._context, name_or_path))
+
+    def plugin(self) -> Artifact:
+        """The QEMU plugin."""
+        return target_code.plugin(self._context)
+
+    def guest(self) -> Artifact:
+        """The guest side's static ``init``."""
+        return target_code.guest(self._context)
+
+    def initramfs(self, kernel: Kernel, extra: Mapping[str, Path] | None = None) -> Artifact:
+        """An initramfs for ``kernel``; ``extra`` maps absolute paths in it to executable files."""
+        return target_code.initramfs(self._context, self.guest(), kernel, extra or {})
+
+    def selftest(self, kernel: Kernel, name: str = "arm64/vgic_v5") -> Artifact:
+        """One of the kernel's own KVM selftests, linked statically."""
+        return target_code.selftest(self._context, kernel, name)
+
+    def refresh(self, name: str) -> None:
+        """Ask the archive again what the QEMU or kernel called ``name`` stands for."""
+        images = self._context.images
+        if name in images.qemu.named:
+            entry = images.qemu.named[name]
+            if entry.package is not None:
+                resolve(self._context, qemus.query(self._context, entry))
+            return
+        kernels.refresh(self._context, images.kernel(name))
+
+    def names(self) -> tuple[str, ...]:
+        """Every QEMU and kernel in images.yaml."""
+        images = self._context.images
+        return (*images.qemu.named, *images.kernels)
+
+    def describe(self, name: str) -> Listing:
+        """What is known about a name without a network, and without building."""
+        images = self._context.images
+        return (
+            self._describe_qemu(name) if name in images.qemu.named else self._describe_kernel(name)
+        )
+
+    def _describe_qemu(self, name: str) -> Listing:
+        context, entry = self._context, self._context.images.qemu.named[name]
+        if entry.path is not None:
+            try:
+                found = qemus.qemu(context, name)
+            except ConfigError as error:
+                said = error.what.partition(": ")[2]
+                return Listing(
+                    "qemu", name, "path", entry.path, said, "", "", False, note=entry.note
+                )
+            return Listing(
+                "qemu",
+                name,
+                "path",
+                entry.path,
+                found.source,
+                found.version,
+                found.sha256,
+                True,
+                note=entry.note,
+            )
+        asked = qemus.query(context, entry)
+        packages, made = remembered(context, asked), qemus.cached(context, entry)
+        package, version = (packages[0].name, packages[0].version) if packages else ("", "")
+        sha = made.facts["sha256"] if made else ""
+        return Listing(
+            "qemu",
+            name,
+            "package",
+            str(asked),
+            package,
+            version,
+            sha,
+            made is not None,
+            note=entry.note,
+        )
+
+    def _describe_kernel(self, name: str) -> Listing:
+        context = self._context
+        wanted = kernels.named(context, name)
+        entry = wanted.entry
+        asked = kernels.query(context, entry)
+        packages = remembered(context, asked) if asked else None
+        made = kernels.cached(context, wanted)
+        package, version = (packages[0].name, packages[0].version) if packages else ("", "")
+        return Listing(
+            "kernel",
+            name,
+            entry.kind,
+            str(asked) if asked else str(entry.tree or entry.image),
+            " + ".join([package, *entry.patches]) if package else "",
+            version,
+            made.facts["sha256"] if made else "",
+            made is not None,
+            entry.cmdline,
+            Expect.of(entry.expect),
+            entry.note,
+        )
