@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
-import shlex
 import shutil
 import signal
 import socket
@@ -16,13 +16,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from qemu.qmp.legacy import QEMUMonitorProtocol
+from qemu.qmp import QMPClient
 
 from harness.errors import BootError, ConfigError, TargetError, TransportError
 from harness.program import Program
+from harness.provision.images import load_images
+from harness.provision.paths import default_images
+from harness.provision.provisioner import Provisioner
+from harness.provision.results import Expect
 from harness.targets.base import CommandOutput, HostLost
 from harness.targets.channel import Channel, Deadline, Silence
 from harness.targets.devicetree import gicv5_tree
+from harness.targets.spec import Progress, TargetSpec
 from harness.trace import Trace
 from harness.wire import Frame, FrameType, Hello, decode_trace, encode_program, wire_hash
 
@@ -50,7 +55,7 @@ class Machine:
     initramfs: Path
     cmdline: str = ""
     cpus: int = 1
-    trace: Path | None = None
+    trace: Path | None = None  # a folder; one file per boot
 
     def __post_init__(self) -> None:
         if not 1 <= self.cpus <= MAX_CPUS:
@@ -63,6 +68,10 @@ class Machine:
         """The machine options that decide what the board's device tree looks like."""
         return ["-cpu", "max", "-smp", str(self.cpus), "-m", str(MEMORY_MIB), "-display", "none",
                 "-nodefaults", "-no-user-config"]  # fmt: skip
+
+    def append(self) -> str:
+        """The kernel's command line."""
+        return f"{BASE_CMDLINE} {self.cmdline}".strip()
 
     def device_tree(self) -> bytes:
         """The GICv5 device tree for this board.  BootError if QEMU will not even describe it."""
@@ -79,12 +88,14 @@ class Machine:
 
     def argv(self, folder: Path, channel: int, monitor: int) -> list[str]:
         """The command line.  ``channel`` and ``monitor`` are connected sockets QEMU inherits."""
-        plugin = str(self.plugin) + (f",trace={self.trace}" if self.trace else "")
+        plugin = str(self.plugin)
+        if self.trace:
+            plugin += f",trace={self.trace / f'{folder.name}.txt'}"
         return [
             *self.qemu, "-M", VIRT, *self.board(), "-accel", "tcg,thread=multi",
             "-run-with", "exit-with-parent=on", "-no-reboot",
             "-kernel", str(self.kernel), "-initrd", str(self.initramfs),
-            "-append", f"{BASE_CMDLINE} {self.cmdline}".strip(),
+            "-append", self.append(),
             "-dtb", str(folder / "gicv5.dtb"), "-plugin", plugin,
             "-chardev", f"file,id=console,path={folder / 'console'}", "-serial", "chardev:console",
             "-chardev", f"socket,id=monitor,fd={monitor}",
@@ -263,22 +274,27 @@ class QemuHost:
         """How QEMU ended and the last it said."""
         code = self._process.returncode
         how = f"was killed by signal {-code}" if code < 0 else f"exited with status {code}"
-        said = "; ".join(self.platform_messages()[-3:])
+        said = "; ".join([m for m in self.platform_messages() if "stats" not in m][-3:])
         return f"QEMU {how}" + (f", saying: {said}" if said else "")
 
     def _state(self) -> str:
         """What the monitor of a silent QEMU says: running or not, and where its CPUs are."""
         try:
-            qmp = QEMUMonitorProtocol(self._monitor)
-            qmp.settimeout(QMP_SECONDS)
-            qmp.connect()
-            status = qmp.cmd("query-status")
-            hmp = {"command-line": "info registers -a"}
-            registers = str(qmp.cmd("human-monitor-command", **hmp))
+            state, registers = asyncio.run(_ask_monitor(self._monitor))
         except Exception as e:  # whatever is wrong with it is the answer
             return f"QEMU's monitor does not answer either ({type(e).__name__})"
-        state = status["status"] if isinstance(status, dict) else status
         return f"QEMU is {state}, CPUs at {', '.join(re.findall(r'PC=[0-9a-f]+', registers))}"
+
+
+async def _ask_monitor(monitor: socket.socket) -> tuple[str, str]:
+    """The run state of a QEMU and its CPUs' registers; TimeoutError if it does not say."""
+    client = QMPClient()
+    async with asyncio.timeout(QMP_SECONDS):
+        await client.connect(monitor)
+        status = await client.execute("query-status")
+        hmp = {"command-line": "info registers -a"}
+        registers = await client.execute("human-monitor-command", hmp)
+    return str(status["status"]) if isinstance(status, dict) else "?", str(registers)
 
 
 def _unexpected(answer: Frame, sequence: int) -> str:
@@ -300,19 +316,37 @@ def _boot_remedy(console: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class QemuTarget:
-    """Boots the same machine again and again.  See ``base.Target``."""
+    """Boots the same machine again and again.  See ``spec.OpenTarget``."""
 
     machine: Machine
     tree: bytes
+    kernel_name: str
+    expect: Expect
     provenance: Mapping[str, str]
 
     @classmethod
-    def of(cls, machine: Machine, provenance: Mapping[str, str]) -> QemuTarget:
-        return cls(machine, machine.device_tree(), provenance)
+    def create(cls, spec: TargetSpec, progress: Progress) -> QemuTarget:
+        """Fetch or build what the spec names.  HarnessError says what is missing and what to do."""
+        images = load_images(spec.images or default_images())
+        provisioner = Provisioner(images, progress=progress)
+        qemu = provisioner.qemu(spec.qemu)
+        kernel = provisioner.kernel(spec.kernel or images.run[0])
+        plugin = provisioner.plugin()
+        initramfs = provisioner.initramfs(kernel, spec.files)
+        if spec.trace_dir:
+            spec.trace_dir.mkdir(parents=True, exist_ok=True)
+        machine = Machine(
+            qemu.argv, plugin.path, kernel.image, initramfs.path,
+            f"{kernel.cmdline} {spec.kernel_args}".strip(), spec.cpus, spec.trace_dir,
+        )  # fmt: skip
+        provenance = {
+            "kernel": f"{kernel.version} ({kernel.source}) sha256:{kernel.sha256[:16]}",
+            "command line": machine.append(),
+            "qemu": f"{qemu.version} ({qemu.source}) sha256:{qemu.sha256[:16]}",
+            "plugin": f"sha256:{plugin.sha256[:16]}",
+            "agent": f"sha256:{initramfs.sha256[:16]}",
+        }
+        return cls(machine, machine.device_tree(), kernel.name, kernel.expect, provenance)
 
     def boot(self) -> QemuHost:
         return QemuHost(self.machine, self.tree, self.provenance)
-
-    def describe(self) -> str:
-        """The QEMU command line, to be read by people."""
-        return shlex.join(self.machine.argv(Path("RUN"), 3, 4))

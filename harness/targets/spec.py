@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -13,7 +13,10 @@ from harness.targets.base import Host
 
 @dataclass(frozen=True, slots=True)
 class TargetSpec:
-    """The user's options.  None: as images.yaml says, or its default."""
+    """The user's options.  None: as images.yaml says, or its default.
+
+    ``files``: executables to add to the host's file system, by their absolute path there.
+    """
 
     kind: str = "qemu"
     kernel: str | None = None
@@ -22,6 +25,7 @@ class TargetSpec:
     cpus: int = 1
     kernel_args: str = ""
     trace_dir: Path | None = None
+    files: Mapping[str, Path] = field(default_factory=dict)
 
 
 class Expect(Protocol):

@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A session: one kernel, one host at a time, a fresh one whenever the last cannot be trusted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final
+
+from harness.errors import BootError, HarnessError, TargetError
+from harness.model import Model
+from harness.model.behaviour import Behaviour, Finalize, HostFacts, LateWrites
+from harness.program import Program
+from harness.report.facts import host_facts, kvm_mode
+from harness.report.verdict import (
+    Expectation,
+    Judge,
+    LateWriteWitness,
+    Outcome,
+    Verdict,
+    harness_error,
+)
+from harness.targets.base import Host, HostLost
+from harness.targets.spec import Expect, OpenTarget
+from harness.trace import Ending, Trace
+
+MAX_BOOT_FAILURES: Final = 3
+DEADLINE_MS: Final = 10_000
+
+
+class FirstBootError(BootError):
+    """The kernel has never booted: no program can be judged."""
+
+
+def expectation(expect: Expect, overrides: dict[str, str] | None = None) -> Expectation:
+    """What images.yaml declares, with the user's overrides (already checked) on top."""
+    given = overrides or {}
+    accessors = expect.accessors
+    if "accessors" in given:
+        accessors = {"true": True, "false": False}.get(given["accessors"])
+    finalize = given.get("finalize", expect.finalize)
+    late = given.get("late_writes", expect.late_writes)
+    return Expectation(
+        accessors, Finalize(finalize), None if late in (None, "any") else LateWrites(late)
+    )
+
+
+@dataclass(slots=True)
+class Session:
+    """Runs programs on hosts of one target and judges them.
+
+    ``host`` boots one if none is there.  ``broken``: why no host can be had any more.
+    """
+
+    target: OpenTarget
+    expectation: Expectation
+    deadline_ms: int = DEADLINE_MS
+    witness: LateWriteWitness = field(default_factory=LateWriteWitness)
+    on_boot: Callable[[Host], None] = lambda _host: None
+    boots: int = 0
+    broken: HarnessError | None = None
+    facts: str = ""
+    _host: Host | None = None
+    _judge: Judge | None = None
+
+    def host(self) -> Host:
+        """A healthy host.  HarnessError if none can be had: at once, once that is known."""
+        if self._host is None:
+            if self.broken is not None:
+                raise self.broken
+            self._host = self._boot()
+            self._judge = self._judge_of(self._host)
+            self.on_boot(self._host)
+        return self._host
+
+    def run(self, program: Program) -> Outcome:
+        """Run and judge.  HarnessError only if the very first host does not boot."""
+        try:
+            host = self.host()
+            assert self._judge is not None
+            judge = self._judge
+        except FirstBootError:
+            raise
+        except HarnessError as e:
+            return harness_error(program, e)
+        outcome = judge.beforehand(program)
+        if outcome is not None:
+            return outcome
+        try:
+            trace = host.run(program, self.deadline_ms)
+        except HostLost as e:
+            self.discard()
+            return judge.lost(program, e)
+        except Exception as e:  # the machine's, or a defect of ours
+            self.discard()
+            return harness_error(program, e)
+        outcome = _judged(judge, program, trace)
+        if outcome.verdict in (Verdict.CRASH, Verdict.ERROR) or trace.ending != Ending.COMPLETED:
+            self.discard()  # what it warned of once it may not warn of again
+        return outcome
+
+    def discard(self) -> None:
+        """Power the host off; the next program gets a fresh one."""
+        host, self._host, self._judge = self._host, None, None
+        if host is not None:
+            host.close()
+
+    close = discard
+
+    def _boot(self) -> Host:
+        failures = 0
+        while True:
+            try:
+                host = self.target.boot()
+            except BootError as e:
+                failures += 1
+                if not self.boots:
+                    self.broken = FirstBootError(e.what, e.remedy, e.console)
+                    raise self.broken from None
+                if failures < MAX_BOOT_FAILURES:
+                    continue
+                self.broken = TargetError(
+                    f"given up: {failures} boots failed in a row; the last: {e.what}", e.remedy
+                )
+                raise self.broken from None
+            self.boots += 1
+            return host
+
+    def _judge_of(self, host: Host) -> Judge:
+        facts = host_facts(host.hello, host.boot_log)
+        self.facts = describe_host(host, facts)
+
+        def execute(behaviour: Behaviour, program: Program) -> Trace:
+            return Model(behaviour, facts).run(program)
+
+        return Judge(self.expectation, host.hello, execute, self.witness)
+
+
+def _judged(judge: Judge, program: Program, trace: Trace) -> Outcome:
+    """An exception in the model or the judge is the harness's fault, never the kernel's."""
+    try:
+        return judge.judge(program, trace)
+    except Exception as e:
+        return harness_error(program, e)
+
+
+def describe_host(host: Host, facts: HostFacts) -> str:
+    """``Linux 7.3.4, VHE, 1 CPU, PMUv3, CPU_SYSREGS``: what was probed."""
+    hello = host.hello
+    parts = [
+        f"Linux {hello.release}",
+        kvm_mode(host.boot_log) or "KVM mode not announced",
+        f"{hello.cpus} CPU{'s' * (hello.cpus != 1)}",
+        "PMUv3" if facts.pmu else "no PMUv3",
+        "no VGICv5" if hello.vgic_v5_errno or hello.kvm_errno else "VGICv5",
+        "no CPU_SYSREGS" if hello.sysregs_errno else "CPU_SYSREGS",
+    ]
+    return ", ".join(parts)

@@ -1,0 +1,323 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Verdicts: what a program's trace says about the kernel under test."""
+
+from __future__ import annotations
+
+import signal
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from enum import Enum
+from itertools import product
+from typing import Final
+
+from harness.console import KernelReport, find_reports
+from harness.errors import HarnessError
+from harness.model.behaviour import Behaviour, Finalize, LateWrites
+from harness.program import GRP_CPU_SYSREGS, Action, Capability, CopyReg, DeviceAttr, Program, Run
+from harness.report.listing import Lister, errno_name, guest_op, register_of, result
+from harness.report.ppimap import Bitmaps
+from harness.targets.base import HostLost
+from harness.trace import Comparison, Ending, Status, Trace, compare, steps
+from harness.wire import Hello
+
+Execute = Callable[[Behaviour, Program], Trace]
+
+
+class Verdict(Enum):
+    """What is wrong, and with whom."""
+
+    PASS = "pass"
+    FAIL = "fail"  # the kernel is wrong, or the model is
+    CRASH = "crash"  # the kernel died or reported something while the program ran
+    SKIP = "skip"  # the host lacks a capability
+    ERROR = "error"  # the harness or its machine failed: never the kernel's fault
+
+
+@dataclass(frozen=True, slots=True)
+class Expectation:
+    """What a kernel is declared to do.
+
+    ``accessors`` None: as probed.  ``late_writes`` None: either, but as a whole.
+    """
+
+    accessors: bool | None = None
+    finalize: Finalize = Finalize.PER_VCPU
+    late_writes: LateWrites | None = None
+
+    def __str__(self) -> str:
+        accessors = {None: "as probed", True: "yes", False: "no"}[self.accessors]
+        late = self.late_writes.value if self.late_writes else "refused or exposed, as a whole"
+        return f"accessors {accessors}, finalize {self.finalize.value}, late writes {late}"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A verdict and what it rests on.
+
+    ``message``: one line.  ``behaviour``: the declared behaviour whose trace is ``expected``.
+    ``diagnosis``: another behaviour that explains the observed trace exactly, if there is one.
+    ``details``: the traceback of a defect of the harness.
+    """
+
+    verdict: Verdict
+    program: Program
+    message: str = ""
+    expected: Trace | None = None
+    observed: Trace | None = None
+    comparison: Comparison = field(default_factory=Comparison)
+    reports: tuple[KernelReport, ...] = ()
+    console: str = ""
+    behaviour: Behaviour | None = None
+    diagnosis: Behaviour | None = None
+    details: str = ""
+
+
+@dataclass(slots=True)
+class LateWriteWitness:
+    """Which late-write behaviour a kernel that declares none has shown in this session.
+
+    ``program``: the first one that told.  From then on the kernel must keep to it.
+    """
+
+    seen: LateWrites | None = None
+    program: str = ""
+
+    def allows(self, behaviour: LateWrites) -> bool:
+        return self.seen in (None, behaviour)
+
+    def fix(self, behaviour: LateWrites, program: str) -> None:
+        if self.seen is None:
+            self.seen, self.program = behaviour, program
+
+
+@dataclass(frozen=True, slots=True)
+class Judge:
+    """Judges programs that ran on one host.
+
+    ``execute`` runs a program on the model with a behaviour.  ``witness`` outlives the host.
+    """
+
+    expectation: Expectation
+    hello: Hello
+    execute: Execute
+    witness: LateWriteWitness = field(default_factory=LateWriteWitness)
+
+    @property
+    def accessors(self) -> bool:
+        """Whether the register accessors are there: as declared, else as probed."""
+        declared = self.expectation.accessors
+        return self.hello.sysregs_errno == 0 if declared is None else declared
+
+    def behaviours(self) -> tuple[Behaviour, ...]:
+        """The behaviours that are acceptable, likeliest first."""
+        late = self.expectation.late_writes
+        return tuple(
+            Behaviour(self.accessors, self.expectation.finalize, each)
+            for each in ((late,) if late else tuple(LateWrites))
+        )
+
+    def beforehand(self, program: Program) -> Outcome | None:
+        """SKIP or FAIL if the program need not run here; None if it must."""
+        missing = missing_capability(program, self.hello, self.accessors)
+        if missing is None:
+            return None
+        capability, evidence = missing
+        if capability is Capability.CPU_SYSREGS and self.expectation.accessors:
+            return Outcome(
+                Verdict.FAIL, program,
+                "this kernel is declared to have register accessors (expect.accessors: true), but "
+                f"KVM_HAS_DEVICE_ATTR(CPU_SYSREGS) says {evidence}",
+            )  # fmt: skip
+        return _skip(program, f"{capability.value}: {evidence}")
+
+    def judge(self, program: Program, observed: Trace, console: str = "") -> Outcome:
+        """The verdict on a trace that arrived."""
+        outcome = replace(self._compared(program, observed), console=console)
+        if reports := find_reports(observed.log):
+            return replace(
+                outcome, verdict=Verdict.CRASH, reports=reports,
+                message=f"the kernel reported: {_first(reports)}",
+            )  # fmt: skip
+        if observed.ending is Ending.KILLED:
+            name = _signal(observed.signal)
+            return replace(
+                outcome, verdict=Verdict.ERROR,
+                message=f"the process that ran the program was killed by {name}",
+            )  # fmt: skip
+        if observed.ending is Ending.DEADLINE:
+            return replace(outcome, verdict=Verdict.FAIL, message=_unfinished(program, outcome))
+        return outcome
+
+    def lost(self, program: Program, loss: HostLost) -> Outcome:
+        """The verdict if the host died, or fell silent, while the program ran."""
+        reports = find_reports(loss.console)
+        if reports and loss.started:
+            verdict, message = Verdict.CRASH, f"the kernel died: {_first(reports)} ({loss.what})"
+        elif reports:
+            verdict = Verdict.ERROR
+            message = f"the host died before the program started: {_first(reports)} ({loss.what})"
+        else:
+            verdict, message = Verdict.ERROR, f"{loss.what}; the kernel reported nothing"
+        return Outcome(verdict, program, message, reports=reports, console=loss.console)
+
+    def _compared(self, program: Program, observed: Trace) -> Outcome:
+        behaviours = self.behaviours()
+        if not _writes_late(program):  # all are the same then; a model run is not free
+            behaviours = behaviours[:1]
+        expected = [self.execute(behaviour, program) for behaviour in behaviours]
+        comparisons = [compare(program, trace, observed) for trace in expected]
+        agreeing = [b for b, c in zip(behaviours, comparisons, strict=True) if c.agrees]
+        chosen = next(
+            (i for i, b in enumerate(behaviours) if self.witness.allows(b.late_writes)), 0
+        )
+        outcome = Outcome(
+            Verdict.FAIL, program, "", expected[chosen], observed, comparisons[chosen],
+            behaviour=behaviours[chosen],
+        )  # fmt: skip
+        if len(agreeing) == len(behaviours):
+            return replace(outcome, verdict=Verdict.PASS)
+        allowed = [b for b in agreeing if self.witness.allows(b.late_writes)]
+        if allowed:
+            return self._witnessed(outcome, allowed[0], expected[behaviours.index(allowed[0])])
+        if agreeing:
+            seen, other = self.witness.seen, agreeing[0].late_writes
+            assert seen is not None
+            return replace(
+                outcome, diagnosis=agreeing[0],
+                message=f"late writes are {other.value} here but were {seen.value} in "
+                f"{self.witness.program}: a kernel must do one or the other",
+            )  # fmt: skip
+        # Of two possible expectations, show the one that the kernel comes closest to.
+        best = min(
+            (i for i, b in enumerate(behaviours) if self.witness.allows(b.late_writes)),
+            key=lambda i: len(comparisons[i].differences),
+        )
+        outcome = replace(
+            outcome, expected=expected[best], comparison=comparisons[best],
+            behaviour=behaviours[best], message=_what_differs(comparisons[best], Lister(program)),
+        )  # fmt: skip
+        return replace(outcome, diagnosis=self._diagnose(program, observed, behaviours))
+
+    def _witnessed(self, outcome: Outcome, behaviour: Behaviour, expected: Trace) -> Outcome:
+        """The program agrees with some of the acceptable behaviours only: that is the kernel's."""
+        self.witness.fix(behaviour.late_writes, outcome.program.name)
+        return replace(
+            outcome, verdict=Verdict.PASS, behaviour=behaviour, expected=expected,
+            comparison=Comparison(),
+        )  # fmt: skip
+
+    def _diagnose(
+        self, program: Program, observed: Trace, declared: tuple[Behaviour, ...]
+    ) -> Behaviour | None:
+        """A behaviour that was not declared and explains the trace to the last bit."""
+        for behaviour in sorted(_ALL_BEHAVIOURS, key=lambda b: _distance(b, declared[0])):
+            if behaviour in declared:
+                continue
+            try:
+                expected = self.execute(behaviour, program)
+            except ValueError:  # outside the model under this behaviour
+                continue
+            if compare(program, expected, observed).agrees:
+                return behaviour
+        return None
+
+
+_ALL_BEHAVIOURS: Final = tuple(
+    Behaviour(accessors, finalize, late)
+    for accessors, finalize, late in product((True, False), Finalize, LateWrites)
+)
+
+
+def _distance(a: Behaviour, b: Behaviour) -> int:
+    """In how many ways two behaviours differ: the simplest explanation comes first."""
+    return (
+        (a.accessors is not b.accessors)
+        + (a.finalize is not b.finalize)
+        + (a.late_writes is not b.late_writes)
+    )
+
+
+def missing_capability(
+    program: Program, hello: Hello, accessors: bool
+) -> tuple[Capability, str] | None:
+    """The first capability that the host lacks, and what showed it; None if it has all."""
+    if Capability.VGIC_V5 in program.needs:
+        if hello.kvm_errno:
+            return Capability.VGIC_V5, f"/dev/kvm: {errno_name(hello.kvm_errno)}"
+        if hello.vgic_v5_errno:
+            return Capability.VGIC_V5, errno_name(hello.vgic_v5_errno)
+    if Capability.CPU_SYSREGS in program.needs:
+        if hello.sysregs_errno:
+            return Capability.CPU_SYSREGS, errno_name(hello.sysregs_errno)
+        if not accessors:
+            return Capability.CPU_SYSREGS, "declared absent (expect.accessors: false)"
+    if Capability.NO_CPU_SYSREGS in program.needs and accessors:
+        return Capability.NO_CPU_SYSREGS, "this one has them"
+    if Capability.PMU in program.needs and not hello.pmu:
+        return Capability.PMU, "absent"
+    return None
+
+
+def harness_error(program: Program, error: Exception) -> Outcome:
+    """ERROR: something other than the kernel under test went wrong."""
+    if isinstance(error, HarnessError):
+        remedy = f" (remedy: {error.remedy})" if error.remedy else ""
+        return Outcome(Verdict.ERROR, program, error.what + remedy)
+    said = str(error).strip().partition("\n")[0]
+    message = f"{type(error).__name__}: {said}" if said else type(error).__name__
+    details = "".join(traceback.format_exception(error))
+    return Outcome(Verdict.ERROR, program, message, details=details)
+
+
+def _writes_late(program: Program) -> bool:
+    """Whether userspace writes a vCPU register after some vCPU has run."""
+    ran = False
+    for op in program.ops:
+        ran = ran or isinstance(op, Run)
+        sets = isinstance(op, DeviceAttr) and (op.action, op.group) == (Action.SET, GRP_CPU_SYSREGS)
+        if ran and (sets or isinstance(op, CopyReg)):
+            return True
+    return False
+
+
+def _skip(program: Program, reason: str) -> Outcome:
+    return Outcome(Verdict.SKIP, program, reason)
+
+
+def _first(reports: tuple[KernelReport, ...]) -> str:
+    more = f" (and {len(reports) - 1} more)" if len(reports) > 1 else ""
+    return reports[0].summary + more
+
+
+def _what_differs(comparison: Comparison, lister: Lister) -> str:
+    """The first difference in short, and how many there are."""
+    first, *rest = comparison.differences
+    maps = Bitmaps.of(first)
+    if maps is not None:
+        what = f"{register_of(first.step)}: {maps.names()}"
+    else:
+        want, got = result(first.step, first.expected), result(first.step, first.observed)
+        op = first.step.guest
+        what = f"{lister.op(first.step.op).rstrip(':') if op is None else guest_op(op)}: "
+        what += f"expected {want}, observed {got}"
+    return what + (f" (and {len(rest)} more)" if rest else "")
+
+
+def _signal(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
+def _unfinished(program: Program, outcome: Outcome) -> str:
+    """Which operation did not return: the first that the model reaches and the kernel did not."""
+    assert outcome.observed is not None
+    assert outcome.expected is not None
+    for step in steps(program):
+        got, want = outcome.observed.results[step.record], outcome.expected.results[step.record]
+        if got.status is Status.NOT_REACHED and want.status is not Status.NOT_REACHED:
+            what = Lister(program).op(step.op).rstrip(":")
+            return f"the program did not finish: operation {step.op_index} ({what}) did not return"
+    return "the program did not finish: its last operation did not return"

@@ -1,0 +1,415 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The plugin as a user meets it: whole pytest sessions against targets without a kernel."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+import pytest
+
+pytest_plugins = ["pytester"]
+
+HERE = Path(__file__).parent
+ROOT = HERE.parent.parent
+PLUGIN = ("-p", "harness.pytest_plugin", "-p", "no:cacheprovider")
+INSTALLED = any(
+    entry.value == "harness.pytest_plugin"
+    for entry in importlib.metadata.entry_points(group="pytest11")
+)
+
+TARGETS = """
+    import pytest
+    from pathlib import Path
+    from fake_target import FakeTarget, unprovisioned
+    from harness import program as p, suite
+    from harness.model import Behaviour, Finalize
+    from harness.program import Program
+    from harness.provision import Expect
+    from harness.suite import Family
+
+    SETUP = (
+        p.CreateVm(), p.CreateDevice(), p.CreateVcpu(vcpu=0, id=0), p.CreateVcpu(vcpu=1, id=1),
+        p.InitVcpu(vcpu=0), p.InitVcpu(vcpu=1), p.init_device(),
+    )
+    RUN = (p.write("ENABLER0", (1 << 64) - 1),)
+
+    def program(name, *ops):
+        return Program(name, (*SETUP, *ops))
+
+    FAMILIES = (
+        Family("order", "who runs first", (
+            program("order/second-first", p.Run(RUN, vcpu=1), p.Run(RUN)),
+            program("order/first-first", p.Run(RUN), p.Run(RUN, vcpu=1)),
+        )),
+        Family("plain", "what is simple", (
+            program("plain/one", p.Run(RUN)),
+            program("plain/two", p.Run(RUN)),
+            program("plain/three", p.Run(RUN)),
+        )),
+    )
+    suite.families = lambda: FAMILIES
+
+    def pytest_gicv5_targets():
+        events = Path(__file__).parent / "events"
+        old = Behaviour(finalize=Finalize.FIRST_CREATED)
+        def fake(**kwargs):
+            return FakeTarget(events=events, **kwargs).factory()
+        return {
+            "good": fake(),
+            "old": fake(behaviour=old),
+            "crash": fake(mishaps={"plain/one": "crash"}),
+            "warn": fake(mishaps={"plain/one": "warn"}),
+            "silent": fake(mishaps={"plain/one": "silent"}),
+            "lost": fake(mishaps={"plain/one": "crash"}, bad_boots=frozenset({2, 3, 4})),
+            "broken": fake(mishaps={"plain/one": "broken"}),
+            "interrupt": fake(mishaps={"plain/one": "interrupt"}),
+            "terminate": fake(mishaps={"plain/one": "terminate"}),
+            "unbootable": fake(bad_boots=frozenset(range(1, 9))),
+            "accessors": fake(expect=Expect(accessors=True)),
+            "unprovisioned": unprovisioned,
+        }
+"""
+
+
+@pytest.fixture
+def run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Run:
+    monkeypatch.setenv("PYTHONPATH", f"{ROOT}:{HERE}")
+    monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
+    pytester.makeconftest(TARGETS)
+    return Run(pytester, monkeypatch)
+
+
+class Run:
+    """Starts sessions; each in a process of its own, as families() is replaced."""
+
+    def __init__(self, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.pytester = pytester
+        self.monkeypatch = monkeypatch
+        self.path = pytester.path
+
+    def __call__(self, *args: str, tests: str = "target") -> pytest.RunResult:
+        folder = self.path / "target"
+        folder.mkdir(exist_ok=True)
+        (folder / "test_programs.py").write_text('"""The suite."""\n')
+        where = [tests] if tests else []
+        return self.pytester.runpytest_subprocess(*PLUGIN, *args, *where, timeout=60)
+
+    def events(self, worker: str = "") -> list[str]:
+        path = self.path / "events"
+        lines = path.read_text().splitlines() if path.exists() else []
+        return [line.split(" ", 1)[1] for line in lines if line.startswith(worker)]
+
+
+def test_all_pass(run: Run) -> None:
+    result = run("--target=good")
+    result.assert_outcomes(passed=5)
+    assert result.ret == 0
+    assert run.events() == ["provision", "boot 1", "close"]
+    result.stdout.fnmatch_lines([
+        "target: good, kernel fake",
+        "  qemu: 11.1.3",
+        "  expected: accessors as probed, finalize per-vcpu, late writes*",
+        "*GICv5 verdicts*",
+        "family*pass*fail*",
+        "order*2*.*who runs first",
+        "plain*3*.*what is simple",
+        "total*5*",
+        "host: Linux 7.3.4, VHE, 1 CPU, PMUv3, VGICv5, CPU_SYSREGS",
+    ])  # fmt: skip
+    assert not (run.path / "gicv5-results").exists()
+
+
+def test_a_failure_is_explained_without_a_traceback(run: Run) -> None:
+    result = run("--target=old", "--kernel=some kernel", "--expect=accessors=true")
+    result.assert_outcomes(passed=4, failed=1)
+    assert result.ret == 1
+    result.stdout.fnmatch_lines([
+        "*order/second-first*",
+        "FAIL: ICC_PPI_ENABLER0_EL1: lost: CNTV(27), CNTP(30)*",
+        "-->   7.0*write ICC_PPI_ENABLER0_EL1 = ~0",
+        "*exactly like Linux 7.1-7.3*",
+        "rerun:      pytest --target=old '--kernel=some kernel' --expect=accessors=true "
+        "target/test_programs.py::order::second-first",
+        "artefacts:  gicv5-results/*/fake/order/second-first",
+        "diagnosis of 1: the kernel does exactly what finalize first-created does",
+        "FAILED target/test_programs.py::order::second-first - FAIL: ICC_PPI_ENABLER0*",
+    ])  # fmt: skip
+    result.stdout.no_fnmatch_line("*Traceback*")
+    result.stdout.no_fnmatch_line("*pytest_items.py*")
+    (facts,) = run.path.glob("gicv5-results/*/fake/order/second-first/provenance.json")
+    assert json.loads(facts.read_text())["diagnosis"] == "finalize first-created"
+    # What the report says to type works, and selects this one program.
+    again = run("--target=old", tests="target/test_programs.py::order::second-first")
+    again.assert_outcomes(failed=1)
+
+
+def test_declared_behaviour_can_be_overridden(run: Run) -> None:
+    run("--target=old", "--expect=finalize=first-created").assert_outcomes(passed=5)
+
+
+@pytest.mark.parametrize("kind", ["crash", "warn"])
+def test_a_crash_does_not_stop_the_rest(run: Run, kind: str) -> None:
+    result = run(f"--target={kind}", "-v")
+    result.assert_outcomes(passed=4, failed=1)
+    result.stdout.fnmatch_lines([
+        "*::plain::one CRASH*", "*::plain::two PASSED*", "*::plain::three PASSED*",
+        "CRASH: the kernel *", "kernel report*",
+        "total*4*.*1*", "kernel report, 1 program: *vgic_v5*",
+    ])  # fmt: skip
+    assert run.events() == ["provision", "boot 1", "close", "boot 2", "close"]
+    log = "console.txt" if kind == "crash" else "kernel-log.txt"
+    assert list(run.path.glob(f"gicv5-results/*/fake/plain/one/{log}"))
+
+
+def test_errors_are_never_called_failures_of_the_kernel(run: Run) -> None:
+    result = run("--target=silent", "-v")
+    result.assert_outcomes(passed=4, errors=1)
+    assert result.ret == 1
+    result.stdout.fnmatch_lines(["*::plain::one ERROR*", "ERROR: the host did not answer in time*"])
+    result = run("--target=broken")
+    result.assert_outcomes(passed=4, errors=1)
+    result.stdout.fnmatch_lines(["ERROR: ZeroDivisionError: a defect of the harness"])
+
+
+def test_a_host_that_does_not_come_back_is_given_up(run: Run) -> None:
+    result = run("--target=lost")
+    result.assert_outcomes(passed=2, failed=1, errors=2)
+    result.stdout.fnmatch_lines(["ERROR: given up: 3 boots failed in a row*"])
+    assert run.events().count("boot 4") == 1
+    assert "boot 5" not in run.events()
+
+
+def test_ctrl_c_leaves_nothing(run: Run) -> None:
+    result = run("--target=interrupt")
+    assert result.ret == pytest.ExitCode.INTERRUPTED
+    assert run.events() == ["provision", "boot 1", "close"]
+
+
+def test_sigterm_leaves_nothing(run: Run) -> None:
+    result = run("--target=terminate")
+    assert result.ret == pytest.ExitCode.INTERRUPTED
+    assert run.events() == ["provision", "boot 1", "close"]
+
+
+def test_provisioning_fails_once_and_cleanly(run: Run) -> None:
+    result = run("--target=unprovisioned")
+    assert result.ret == 5
+    text = result.stdout.str() + result.stderr.str()
+    assert text.count("linux-source-7.3: no such package") == 1
+    assert "remedy: gicv5 images --refresh" in text
+    assert "Traceback" not in text
+    assert "Exit" not in text
+
+
+def test_a_kernel_that_never_boots_ends_the_session(run: Run) -> None:
+    result = run("--target=unbootable")
+    assert result.ret == 6
+    text = result.stdout.str() + result.stderr.str()
+    assert "the host did not boot" in text
+    assert "remedy: read its console" in text
+    assert "Kernel panic - not syncing: VFS: no root" in text
+    assert "Traceback" not in text
+    assert run.events() == ["provision", "boot 1"]
+    pytest.importorskip("xdist")
+    parallel = run("--target=unbootable", "-n2")
+    parallel.assert_outcomes(errors=5)
+    parallel.stdout.fnmatch_lines(["ERROR: the host did not boot*read its console*"])
+
+
+@pytest.mark.parametrize(
+    ("option", "said"),
+    [
+        ("--target=qmeu", "--target=qmeu: no such target; one of: qemu, *good*"),
+        ("--host-cpus=9", "--host-cpus=9: the GICv5 platform has 1 to 8 CPUs"),
+        ("--expect=colour=red", "--expect=colour=red: KEY is one of: accessors, finalize, *"),
+        ("--expect=finalize=x", "--expect=finalize=x: finalize is first-created or per-vcpu"),
+    ],
+)
+def test_a_wrong_option_says_what_is_right(run: Run, option: str, said: str) -> None:
+    result = run("--gicv5-target=good", option)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines([f"ERROR: {said}"])
+    result.stderr.no_fnmatch_line("*Traceback*")
+
+
+def test_collecting_does_not_provision(run: Run) -> None:
+    result = run("--target=unprovisioned", "--collect-only", "-q")
+    assert result.ret == 0
+    result.stdout.fnmatch_lines([
+        "target/test_programs.py::order::second-first", "target/test_programs.py::plain::three",
+    ])  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("select", "number"),
+    [(("-k", "order"), 2), (("-k", "second or three"), 2), ((), 2)],
+)
+def test_selection(run: Run, select: tuple[str, ...], number: int) -> None:
+    tests = "target" if select else "target/test_programs.py::order"
+    run("--target=good", *select, tests=tests).assert_outcomes(
+        passed=number, deselected=5 - number if select else 0
+    )
+
+
+def test_junit(run: Run) -> None:
+    run("--target=old", "--junitxml=junit.xml")
+    (case,) = ET.parse(run.path / "junit.xml").findall(".//testcase[@name='second-first']")
+    assert case.get("classname") == "target.test_programs.order"
+    found = {each.get("name"): each.get("value") for each in case.findall(".//property")}
+    assert found["verdict"] == "fail"
+    assert found["family"] == "order"
+    assert found["program"] == "order/second-first"
+    assert found["kernel"] == "linux 7.3.4, sha256 0123456789ab"
+    assert found["qemu"] == "11.1.3"
+    assert found["plugin"] == "sha256 ba9876543210"
+    assert found["agent"] == "sha256 abcdef012345"
+    assert found["diagnosis"] == "finalize first-created"
+    assert found["host"].startswith("Linux 7.3.4, VHE") if found["host"] else False
+    failure = case.find("failure")
+    assert failure is not None
+    assert "lost: CNTV(27), CNTP(30)" in (failure.text or "")
+
+
+def test_each_xdist_worker_has_a_host(run: Run) -> None:
+    pytest.importorskip("xdist")
+    result = run("--target=crash", "-n2", "--dist=load")
+    result.assert_outcomes(passed=4, failed=1)
+    for worker in ("gw0", "gw1"):
+        events = run.events(worker)
+        assert events.count("close") == len([e for e in events if e.startswith("boot")]) >= 1
+    assert not [event for event in run.events("main") if event.startswith("boot")]
+    result.stdout.fnmatch_lines(["*GICv5 verdicts*", "total*4*1*"])
+    assert len(list(run.path.glob("gicv5-results/*"))) == 1
+
+
+def test_fixtures(run: Run) -> None:
+    run.pytester.makepyfile(
+        test_host="""
+        def test_command(gicv5_host):
+            assert gicv5_host.command(["uname", "-r"], 5).text == "uname -r"
+        def test_again(gicv5_host, gicv5):
+            assert gicv5.boots == 1
+        """
+    )
+    run("--target=good", tests="test_host.py").assert_outcomes(passed=2)
+
+
+def test_without_a_target_nothing_is_imported(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytester.makepyfile(
+        """
+        import sys
+        def test_lazy():
+            heavy = {"harness.model", "harness.suite", "harness.provision", "harness.wire",
+                     "harness.report.verdict", "pydantic", "yaml", "qemu.qmp"}
+            assert not heavy & set(sys.modules)
+        """
+    )
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    pytester.runpytest_subprocess(*PLUGIN).assert_outcomes(passed=1)
+
+
+@pytest.mark.parametrize("ours_first", [True, False])
+def test_another_plugin_has_target(run: Run, ours_first: bool) -> None:
+    (run.path / "embedded.py").write_text(
+        "def pytest_addoption(parser):\n"
+        "    parser.getgroup('embedded').addoption('--target', help='chip')\n"
+    )
+    run.monkeypatch.setenv("PYTHONPATH", f"{ROOT}:{HERE}:{run.path}")
+    theirs = ("-p", "embedded")
+    args = (*PLUGIN, *theirs) if ours_first else (*theirs, *PLUGIN)
+    folder = run.path / "target"
+    folder.mkdir()
+    (folder / "test_programs.py").write_text("")
+    result = run.pytester.runpytest_subprocess(
+        *args, "--target=esp32", "--gicv5-target=good", "target"
+    )
+    result.assert_outcomes(passed=5)
+    (run.path / "test_x.py").write_text("def test_x(request):\n    pass\n")
+    only_theirs = run.pytester.runpytest_subprocess(*args, "--target=esp32", "test_x.py")
+    only_theirs.assert_outcomes(passed=1)
+
+
+def test_a_conftest_has_target(run: Run) -> None:
+    path = run.path / "conftest.py"
+    path.write_text(
+        path.read_text() + "\ndef pytest_addoption(parser):\n    parser.addoption('--target')\n"
+    )
+    run("--target=esp32", "--gicv5-target=good").assert_outcomes(passed=5)
+
+
+@pytest.mark.skipif(INSTALLED, reason="it is installed: the entry point is there anyway")
+@pytest.mark.parametrize("also", [(), ("-p", "harness.pytest_plugin")])
+def test_as_an_entry_point(run: Run, also: tuple[str, ...]) -> None:
+    info = run.path / "gicv5_harness-0.1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: gicv5-harness\nVersion: 0.1.0\n")
+    (info / "entry_points.txt").write_text(
+        "[pytest11]\nharness.pytest_plugin = harness.pytest_plugin\n"
+    )
+    run.monkeypatch.setenv("PYTHONPATH", f"{ROOT}:{HERE}:{run.path}")
+    folder = run.path / "target"
+    folder.mkdir()
+    (folder / "test_programs.py").write_text("")
+    result = run.pytester.runpytest_subprocess(*also, "--target=good", "target")
+    result.assert_outcomes(passed=5)
+
+
+def _here(*args: str) -> subprocess.CompletedProcess[str]:
+    """pytest in this project itself."""
+    env = os.environ | {"PYTHONPATH": str(ROOT), "PYTEST_ADDOPTS": ""}
+    argv = [sys.executable, "-m", "pytest", *PLUGIN, *args]
+    return subprocess.run(
+        argv, cwd=ROOT, env=env, capture_output=True, text=True, timeout=120, check=False
+    )
+
+
+def test_in_this_project_the_target_tests_need_a_target() -> None:
+    done = _here("tests/target", "--collect-only", "-q")
+    assert done.returncode == pytest.ExitCode.NO_TESTS_COLLECTED
+    assert "tests/target: not collected, it needs a kernel: pytest --target=qemu" in done.stdout
+
+
+@pytest.mark.parametrize(
+    "more", [(), ("--kernel", "/"), ("--kernel", "/tmp", "tests/target")], ids=["", "path", "both"]
+)
+def test_in_this_project_a_target_alone_means_the_suite(more: tuple[str, ...]) -> None:
+    done = _here("--target=qemu", "--collect-only", "-q", *more)
+    assert done.returncode == 0, done.stdout + done.stderr
+    ids = [line for line in done.stdout.splitlines() if "::" in line]
+    assert len(ids) > 500
+    assert len(ids) == len(set(ids))
+    assert {line.split("::")[0] for line in ids} == {"tests/target/test_programs.py"}
+
+
+def test_interrupt_from_outside(run: Run) -> None:
+    """A real SIGINT, while a program runs."""
+    (run.path / "slow.py").write_text(
+        "import time\nimport fake_target\n"
+        "plain = fake_target.FakeHost.model\n"
+        "def model(self, program):\n    time.sleep(0.3)\n    return plain(self, program)\n"
+        "fake_target.FakeHost.model = model\n"
+    )
+    folder = run.path / "target"
+    folder.mkdir()
+    (folder / "test_programs.py").write_text("")
+    env = os.environ | {"PYTHONPATH": f"{ROOT}:{HERE}:{run.path}"}
+    argv = [sys.executable, "-m", "pytest", *PLUGIN, "-p", "slow", "--target=good", "target"]
+    with subprocess.Popen(
+        argv, cwd=run.path, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as child:
+        end = time.monotonic() + 60
+        while "boot 1" not in run.events() and time.monotonic() < end:
+            time.sleep(0.05)
+        child.send_signal(signal.SIGINT)
+        assert child.wait(30) == pytest.ExitCode.INTERRUPTED
+    assert run.events()[-1] == "close"
