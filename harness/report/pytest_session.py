@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import shlex
+import shutil
 import signal
 import sys
 import threading
@@ -274,7 +275,7 @@ class TargetSession:
     def rerun(self, path: Path, nodeid: str) -> str:
         """The one command that runs this program again, in the same way."""
         option = self.config.getoption
-        argv = ["pytest", f"--target={self.spec.kind}"]
+        argv = [_pytest(), f"--target={self.spec.kind}"]
         for name, flag in _ON_COMMAND_LINE:
             if value := option(name):
                 argv += [f"{flag}={value}"]
@@ -293,6 +294,12 @@ class TargetSession:
     def _progress(self, message: str) -> None:
         if not hasattr(self.config, "workerinput") and self.config.option.verbose >= 0:
             print(f"gicv5: {message}", file=sys.stderr, flush=True)
+
+
+def _pytest() -> str:
+    """What starts this environment's pytest: its name if the shell would find it."""
+    ours = Path(sys.executable).with_name("pytest")
+    return "pytest" if shutil.which("pytest") == str(ours) else str(ours)
 
 
 def _terminated(_number: int, _frame: object) -> NoReturn:
