@@ -11,7 +11,7 @@ from harness.errors import BootError, HarnessError, TargetError
 from harness.model import Model
 from harness.model.behaviour import Behaviour, Finalize, HostFacts, LateWrites
 from harness.program import Program
-from harness.report.facts import host_facts, kvm_mode
+from harness.report.facts import host_facts, kvm_mode, unfit
 from harness.report.verdict import (
     Expectation,
     Judge,
@@ -112,6 +112,9 @@ class Session:
         while True:
             try:
                 host = self.target.boot()
+                if not self.boots and (why := unfit(host.hello, host.boot_log)):
+                    host.close()
+                    raise BootError(why.what, why.remedy)
             except BootError as e:
                 failures += 1
                 if not self.boots:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from errno import ENODEV, ENOENT, ENXIO
 
@@ -15,7 +16,7 @@ from harness.errors import BootError, HarnessError
 from harness.model import Behaviour, Finalize, HostFacts, LateWrites, Model
 from harness.program import Capability, Program
 from harness.provision import Expect
-from harness.report.facts import host_facts, kvm_mode
+from harness.report.facts import host_facts, kvm_mode, unfit
 from harness.report.session import Session, expectation
 from harness.report.verdict import Expectation, Judge, LateWriteWitness, Verdict
 from harness.targets.base import HostLost
@@ -292,3 +293,19 @@ def test_host_facts(line: str, mode: str, vhe: bool) -> None:
 
 def test_host_facts_of_a_real_boot() -> None:
     assert kvm_mode(golden("oops-nvhe-v5.log")) == "nVHE"
+
+
+@pytest.mark.parametrize(
+    ("facts", "log", "says"),
+    [
+        ({"kvm_errno": ENOENT}, "[ 0.1] CPU: All CPU(s) started at EL1", "no KVM.*ENOENT\n.*EL1"),
+        ({"kvm_errno": ENOENT}, "[ 0.1] kvm [1]: KVM disabled from command line", "disabled"),
+        ({"vgic_v5_errno": ENODEV}, "", "no VGICv5.*ENODEV"),
+    ],
+)
+def test_a_host_on_which_nothing_can_be_judged(facts: dict[str, int], log: str, says: str) -> None:
+    why = unfit(replace(HELLO, **facts), log)  # type: ignore[arg-type]
+    assert why is not None
+    assert re.search(says, why.what)
+    assert why.remedy
+    assert unfit(HELLO, log) is None
