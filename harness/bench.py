@@ -8,7 +8,11 @@ same host in the same run (``init --bench`` of guest/).
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
+import tempfile
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,8 +28,11 @@ from harness.program import (
     read,
     write,
 )
+from harness.provision.paths import project_root
 from harness.targets.qemu import QemuTarget
+from harness.targets.spec import Progress, TargetSpec
 
+FIRST = "untouched and not pmu"
 ONE_VM = Program(
     "bench/one-vm",
     (
@@ -75,6 +82,30 @@ def measure(target: QemuTarget, programs: int = 500, rounds: int = 3) -> Figures
         return Figures(boot, harness, bare, _resident_mib(host.pid))
     finally:
         host.close()
+
+
+def session_seconds(kernel: str, *arguments: str) -> float:
+    """Wall time of ``pytest --target=qemu --kernel KERNEL ARGUMENTS``, start to end."""
+    suite = str(project_root() / "tests" / "target")
+    with tempfile.TemporaryDirectory(prefix="gicv5-bench.") as results:
+        argv = [sys.executable, "-m", "pytest", "--target=qemu", f"--kernel={kernel}", "-q",
+                f"--results={results}", suite, *arguments]  # fmt: skip
+        start = time.monotonic()
+        subprocess.run(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
+        return time.monotonic() - start
+
+
+def report(kernel: str, progress: Progress) -> Iterator[tuple[str, str]]:
+    """What the README states, measured now on this machine: what, and how much."""
+    target = QemuTarget.create(TargetSpec(kernel=kernel), progress)
+    yield "first verdict, all in the cache", f"{session_seconds(kernel, '-k', FIRST):.1f} s"
+    yield "whole suite", f"{session_seconds(kernel):.1f} s"
+    figures = measure(target)
+    yield "boot", f"{figures.boot_seconds:.2f} s"
+    yield "programs of one VM, on one host CPU", f"{figures.programs_per_second:.0f} /s"
+    yield "the same ioctls in a bare C loop", f"{figures.bare_per_second:.0f} /s"
+    yield "cost of the harness", f"{figures.cost:.2f} x the bare loop"
+    yield "memory of a host", f"{figures.resident_mib:.0f} MiB"
 
 
 def _resident_mib(pid: int) -> float:

@@ -112,6 +112,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     sub.add_argument("--json", action="store_true", help="for programs")
 
+    sub = add("bench", command_bench, "Measure the harness on this machine.")
+    sub.add_argument("kernel", nargs="?", default="masked", metavar="KERNEL", help="masked")
+
     add("test", command_test, "Run the project's own checks and tests.")
     return parser
 
@@ -293,6 +296,19 @@ def _print_outcomes(outcomes: Sequence[tuple[str, str, int, float]]) -> None:
         table.add_row(escape(name), f"[{colour}]{escape(result)}[/]", str(code), f"{seconds:.1f}")
     console.print()
     console.print(table)
+
+
+# bench
+
+
+def command_bench(options: argparse.Namespace) -> int:
+    """Print the figures that the README states, as they are here and now."""
+    from harness.bench import report as figures  # noqa: PLC0415 (it needs QEMU's libraries)
+
+    with _progress() as progress:
+        for what, figure in figures(options.kernel, progress):
+            print(f"{what:40} {figure}", flush=True)
+    return 0
 
 
 # test
