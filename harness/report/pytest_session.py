@@ -24,9 +24,8 @@ from harness.report.pytest_items import SUITE_FILE, SuiteFile
 from harness.report.session import FirstBootError, Session, expectation
 from harness.report.terminal import Summary
 from harness.report.verdict import Outcome, Verdict, harness_error
-from harness.targets import spec as spec_module
 from harness.targets.base import Host
-from harness.targets.spec import Factory, OpenTarget, TargetSpec
+from harness.targets.spec import Factory, OpenTarget, Progress, TargetSpec
 
 PLUGIN_NAME = "gicv5-target"
 TAIL = 15
@@ -78,7 +77,7 @@ def _settle_root(config: pytest.Config) -> None:
 
 
 def _plugin(config: pytest.Config) -> TargetSession:
-    kinds: dict[str, Factory] = {"qemu": spec_module.qemu}
+    kinds: dict[str, Factory] = {"qemu": _qemu}
     for more in config.hook.pytest_gicv5_targets():
         kinds.update(more)
     kind = config.getoption("gicv5_target")
@@ -196,7 +195,7 @@ class TargetSession:
         if self.folder.exists():
             terminalreporter.write_line(f"artefacts: {self._shown(self.folder)}")
         if self.stopped:
-            terminalreporter.section("GICv5: the kernel does not boot", red=True)
+            terminalreporter.section("GICv5: no host to judge on", red=True)
             terminalreporter.write_line("\n".join(self.stopped))
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
@@ -244,7 +243,7 @@ class TargetSession:
             if hasattr(self.config, "workerinput"):  # a worker cannot end the session
                 return harness_error(program, e)
             self.stopped = _words(e, e.console)
-            pytest.exit("the kernel does not boot", returncode=e.exit_code)
+            pytest.exit("no host to judge on", returncode=e.exit_code)
 
     def properties(self) -> list[tuple[str, str]]:
         """What the verdict was given on."""
@@ -300,6 +299,12 @@ def _pytest() -> str:
     """What starts this environment's pytest: its name if the shell would find it."""
     ours = Path(sys.executable).with_name("pytest")
     return "pytest" if shutil.which("pytest") == str(ours) else str(ours)
+
+
+def _qemu(spec: TargetSpec, progress: Progress) -> OpenTarget:
+    from harness.targets.qemu import QemuTarget  # noqa: PLC0415 (heavy; only if it is used)
+
+    return QemuTarget.create(spec, progress)
 
 
 def _terminated(_number: int, _frame: object) -> NoReturn:

@@ -62,11 +62,3 @@ class OpenTarget(Protocol):
 
 Progress = Callable[[str], None]
 Factory = Callable[[TargetSpec, Progress], OpenTarget]
-
-
-def qemu(spec: TargetSpec, progress: Progress) -> OpenTarget:
-    """A QEMU target.  HarnessError if something cannot be provisioned."""
-    from harness.targets.qemu import QemuTarget  # noqa: PLC0415 (heavy; only if it is used)
-
-    target: OpenTarget = QemuTarget.create(spec, progress)
-    return target
