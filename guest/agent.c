@@ -40,7 +40,7 @@ static int say_hello(struct channel *channel)
 
 static int run(struct channel *channel, uint32_t sequence, const uint8_t *payload, size_t size)
 {
-	struct program *program = (struct program *)&progress->program;
+	struct program *program = (struct program *)&progress.program;
 	static struct {
 		uint8_t head[sizeof(struct wire_trace)];
 		uint8_t results[MAX_RECORDS * sizeof(struct wire_result)];
@@ -55,6 +55,8 @@ static int run(struct channel *channel, uint32_t sequence, const uint8_t *payloa
 		return reject(channel, sequence, reason);
 
 	error = channel_send(channel, FRAME_EXECUTING, sequence, NULL, 0, NULL, 0);
+	if (!error)
+		error = channel_flush(channel);
 	if (error)
 		return error;
 	error = program_supervise(&trace.ending, &trace.signal);
@@ -64,7 +66,7 @@ static int run(struct channel *channel, uint32_t sequence, const uint8_t *payloa
 	trace.records = program->count;
 	size = program->count * sizeof(struct wire_result);
 	memcpy(answer.head, &trace, sizeof(trace));
-	memcpy(answer.results, (const void *)progress->results, size);
+	memcpy(answer.results, (const void *)progress.results, size);
 	log_size = kmsg_read(&log);
 	return channel_send(channel, FRAME_TRACE, sequence, &answer, sizeof(trace) + size, log,
 			    log_size);
@@ -73,8 +75,11 @@ static int run(struct channel *channel, uint32_t sequence, const uint8_t *payloa
 static int exec(struct channel *channel, uint32_t sequence, const uint8_t *payload, size_t size)
 {
 	struct command_output output;
-	int error = command_run(payload, size, &output);
+	int error = channel_flush(channel);
 
+	if (error)
+		return error;
+	error = command_run(payload, size, &output);
 	if (error)
 		return reject_errno(channel, sequence, "no command", error);
 	return channel_send(channel, FRAME_OUTPUT, sequence, &output.status, sizeof(output.status),
@@ -87,8 +92,6 @@ int agent_serve(struct channel *channel)
 	const uint8_t *payload;
 	int error = host_init();
 
-	if (!error)
-		error = progress_init();
 	if (error) {
 		fprintf(stderr, "gicv5: no memory for guests: %s\n", strerror(-error));
 		return 2;
@@ -97,9 +100,9 @@ int agent_serve(struct channel *channel)
 
 	error = say_hello(channel);
 	while (!error) {
-		program_prepare();
 		switch (channel_receive(channel, &head, &payload)) {
 		case CLOSED:
+			channel_flush(channel); /* it may be closed in one direction only */
 			return 0;
 		case MALFORMED:
 			error = reject(channel, head.sequence, channel->reason);
@@ -115,6 +118,7 @@ int agent_serve(struct channel *channel)
 			error = exec(channel, head.sequence, payload, head.length);
 			break;
 		case FRAME_QUIT:
+			channel_flush(channel);
 			return 0;
 		default:
 			error = reject(channel, head.sequence, "a frame that no harness sends");

@@ -34,18 +34,18 @@ int bench_main(const char *count)
 	long programs = strtol(count, NULL, 10);
 	struct timespec from, to;
 
-	if (programs < 1 || host_init() || progress_init())
+	if (programs < 1 || host_init())
 		return 2;
-	memcpy((void *)&progress->program, &program, sizeof(program));
+	memcpy((void *)&progress.program, &program, sizeof(program));
 	clock_gettime(CLOCK_MONOTONIC, &from);
 	for (long i = 0; i < programs; i++)
 		program_execute();
 	clock_gettime(CLOCK_MONOTONIC, &to);
 
 	for (uint32_t i = 0; i < program.count; i++) {
-		if (progress->results[i].ret || progress->results[i].status != STATUS_DONE) {
+		if (progress.results[i].ret || progress.results[i].status != STATUS_DONE) {
 			fprintf(stderr, "bench: record %u: %s, status %u\n", i,
-				strerror(-progress->results[i].ret), progress->results[i].status);
+				strerror(-progress.results[i].ret), progress.results[i].status);
 			return 1;
 		}
 	}

@@ -15,6 +15,7 @@ struct channel {
 	bool wait_for_peer;  /* reading 0 bytes means: nobody has connected yet */
 	bool lost;	     /* what precedes the next frame was reported already */
 	size_t used, parsed; /* bytes in the receive buffer, and of the frame handed out last */
+	size_t unsent;
 	char reason[REASON_SIZE];
 };
 
@@ -36,6 +37,10 @@ void channel_init(struct channel *channel, int in, int out, bool wait_for_peer);
 enum reception channel_receive(struct channel *channel, struct wire_frame *head,
 			       const uint8_t **payload);
 
-/* Send one frame whose payload is in two parts.  0 or a negative errno. */
+/*
+ * Send one frame whose payload is in two parts.  It leaves with the next channel_flush(), or when
+ * channel_receive() has to wait: each write costs as much as several ioctls.  0 or a negative errno.
+ */
 int channel_send(struct channel *channel, unsigned int type, uint32_t sequence, const void *head,
 		 size_t head_size, const void *body, size_t body_size);
+int channel_flush(struct channel *channel);

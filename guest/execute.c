@@ -148,7 +148,7 @@ static struct wire_result execute(const struct wire_record *record)
 void program_execute(void)
 {
 	/* The supervisor does not touch the program while it runs. */
-	const struct program *program = (const struct program *)&progress->program;
+	const struct program *program = (const struct program *)&progress.program;
 
 	for (uint32_t i = 0; i < program->count; i++) {
 		const struct wire_record *record = &program->records[i];
@@ -157,7 +157,7 @@ void program_execute(void)
 			vcpu_run(record, i);
 			i += (uint32_t)record->a;
 		} else {
-			progress->results[i] = execute(record);
+			progress.results[i] = execute(record);
 		}
 	}
 }

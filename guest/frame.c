@@ -45,26 +45,39 @@ int channel_send(struct channel *channel, unsigned int type, uint32_t sequence, 
 		.sequence = sequence,
 		.length = (uint32_t)(head_size + body_size),
 	};
-	uint8_t *payload = tx + sizeof(frame);
-	size_t done = 0, size;
+	uint8_t *payload;
+	int error = 0;
 
 	if (head_size + body_size > WIRE_MAX_PAYLOAD)
 		return -EMSGSIZE;
+	if (sizeof(tx) - channel->unsent < sizeof(frame) + frame.length)
+		error = channel_flush(channel);
+	if (error)
+		return error;
+	payload = tx + channel->unsent + sizeof(frame);
 	if (head_size)
 		memcpy(payload, head, head_size);
 	if (body_size)
 		memcpy(payload + head_size, body, body_size);
 	frame.crc = crc32(payload, frame.length);
-	memcpy(tx, &frame, sizeof(frame));
+	memcpy(tx + channel->unsent, &frame, sizeof(frame));
+	channel->unsent += sizeof(frame) + frame.length;
+	return 0;
+}
 
-	for (size = sizeof(frame) + frame.length; done < size;) {
-		ssize_t n = write(channel->out, tx + done, size - done);
+int channel_flush(struct channel *channel)
+{
+	size_t done = 0;
+
+	while (done < channel->unsent) {
+		ssize_t n = write(channel->out, tx + done, channel->unsent - done);
 
 		if (n > 0)
 			done += (size_t)n;
 		else if (n < 0 && errno != EINTR && errno != EAGAIN)
 			return -errno;
 	}
+	channel->unsent = 0;
 	return 0;
 }
 
@@ -89,10 +102,12 @@ static size_t find_magic(const struct channel *channel, size_t from)
 /* More bytes.  1 if some came, 0 if the frame under way was cut off, -1 if the stream ended. */
 static int fill(struct channel *channel)
 {
+	struct pollfd pollfd = { .fd = channel->in, .events = POLLIN };
 	bool wait = channel->used;
 
+	if (channel->unsent && poll(&pollfd, 1, 0) == 0 && channel_flush(channel))
+		return -1;
 	for (;;) {
-		struct pollfd pollfd = { .fd = channel->in, .events = POLLIN };
 		ssize_t n;
 
 		if (wait && poll(&pollfd, 1, channel->used ? CUT_OFF_MS : -1) == 0)

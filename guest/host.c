@@ -17,22 +17,25 @@ extern const uint8_t guest_image[], guest_image_end[];
 
 int host_open_kvm(void)
 {
-	int size;
+	int fd, size;
 
 	if (host.kvm >= 0)
 		return 0;
-	host.kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
-	if (host.kvm < 0)
-		return -errno;
-	size = ioctl(host.kvm, KVM_GET_VCPU_MMAP_SIZE, 0);
+	fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);
+	size = fd < 0 ? -1 : ioctl(fd, KVM_GET_VCPU_MMAP_SIZE, 0);
 	if (size < 0) {
-		int error = errno;
-
-		close(host.kvm);
-		host.kvm = -1;
-		return -error;
+		host.kvm = -errno;
+		if (fd >= 0)
+			close(fd);
+		return host.kvm;
 	}
+	host.kvm = fd;
 	host.run_size = (size_t)size;
+	/*
+	 * A VM for as long as we live.  With the first one KVM patches a hook into the scheduler, and
+	 * out of it with the last; TCG would translate the scheduler again for each program.
+	 */
+	ioctl(fd, KVM_CREATE_VM, 0);
 	return 0;
 }
 

@@ -19,7 +19,7 @@
 #define GUEST_MEMORY_SIZE (GUEST_CODE_SIZE + MAX_VCPUS * MAILBOX_SIZE)
 
 struct host {
-	int kvm; /* or -1 */
+	int kvm; /* or a negative errno */
 	size_t run_size;
 	/*
 	 * GUEST_MEMORY_SIZE bytes for each VM index.  The image is the same pages in all of them,
@@ -33,7 +33,7 @@ extern struct host host;
 /* Open KVM if it is there, allocate the guest memory, set the signals up.  0 or a negative errno. */
 int host_init(void);
 
-/* Open /dev/kvm if it is not.  0 or a negative errno. */
+/* Open /dev/kvm if it is not: not in a program's process.  0 or a negative errno. */
 int host_open_kvm(void);
 
 static inline volatile struct mailbox *mailbox_of(unsigned int vm, unsigned int vcpu)

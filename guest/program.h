@@ -14,7 +14,8 @@ struct program {
 };
 
 /*
- * The supervisor's view of a program, in memory shared with its process.
+ * What a program's process and its supervisor share.  It could be any memory: a program's process
+ * has all of it, but file descriptors, signals and a death of its own.
  *
  * Only the supervisor can tell a blocked WFI from a completed one: it watches ``waiting`` in the
  * mailbox of the vCPU that runs, and interrupts that vCPU when the guest has not left the same WFI
@@ -34,28 +35,23 @@ struct progress {
 	struct wire_result results[MAX_RECORDS];
 };
 
-extern volatile struct progress *progress;
+extern volatile struct progress progress;
 
 /* Read a RUN payload.  False: ``reason`` says what is wrong with it. */
 bool program_parse(struct program *program, const uint8_t *payload, size_t size, char *reason,
 		   size_t reason_size);
 
-/* Execute every operation of progress->program in this process. */
+/* Execute every operation of progress.program in this process. */
 void program_execute(void);
 
 /* Index of a register in the wire's table, or -1; its guest_flags as a side effect. */
 int register_lookup(uint32_t encoding, unsigned int *read_flags, unsigned int *write_flags);
 
-int progress_init(void);
-
-/* Have a process ready for the next program.  0 or a negative errno. */
-int program_prepare(void);
-
 /*
- * Execute progress->program in a process of its own, until it ends or the deadline passes; all
- * results are in progress->results then.  0 or a negative errno if there is no process.
+ * Execute progress.program in a process of its own, until it ends or the deadline passes; all
+ * results are in progress.results then.  0 or a negative errno if there is no process.
  */
 int program_supervise(uint32_t *ending, uint32_t *signal);
 
-/* Copy what the guest did of the run under way (progress->run) to the results. */
+/* Copy what the guest did of the run under way (progress.run) to the results. */
 void run_harvest(void);

@@ -39,11 +39,11 @@ static bool fill_mailbox(volatile struct mailbox *box, const struct wire_record 
 
 void run_harvest(void)
 {
-	volatile struct mailbox *box = mailbox_of(progress->run.vm, progress->run.vcpu);
+	volatile struct mailbox *box = mailbox_of(progress.run.vm, progress.run.vcpu);
 
-	for (uint32_t i = 0; i < progress->run.count; i++) {
+	for (uint32_t i = 0; i < progress.run.count; i++) {
 		volatile struct guest_entry *entry = &box->entries[i];
-		volatile struct wire_result *result = &progress->results[progress->run.first + i];
+		volatile struct wire_result *result = &progress.results[progress.run.first + i];
 
 		if (entry->status == STATUS_NOT_REACHED)
 			break;
@@ -51,18 +51,18 @@ void run_harvest(void)
 		result->value = entry->value;
 		result->extra = entry->extra;
 	}
-	progress->run.count = 0;
+	progress.run.count = 0;
 }
 
 static void watch(unsigned int vm, unsigned int vcpu, uint32_t wait_ms)
 {
 	static uint32_t number;
 
-	progress->watch.vm = vm;
-	progress->watch.vcpu = vcpu;
-	progress->watch.wait_ms = wait_ms;
-	progress->watch.verdict = 0;
-	__atomic_store_n(&progress->watch.armed, ++number, __ATOMIC_RELEASE);
+	progress.watch.vm = vm;
+	progress.watch.vcpu = vcpu;
+	progress.watch.wait_ms = wait_ms;
+	progress.watch.verdict = 0;
+	__atomic_store_n(&progress.watch.armed, ++number, __ATOMIC_RELEASE);
 	kill(getppid(), SIGNAL_WATCH);
 }
 
@@ -100,7 +100,7 @@ static struct wire_result run_guest(const struct vcpu *vcpu, volatile struct mai
 
 	while (ioctl(vcpu->fd, KVM_RUN, 0) < 0) {
 		int error = errno;
-		uint64_t verdict = progress->watch.verdict;
+		uint64_t verdict = progress.watch.verdict;
 
 		if (error == EINTR && (!verdict || verdict != box->waiting))
 			continue;
@@ -127,23 +127,23 @@ void vcpu_run(const struct wire_record *record, uint32_t index)
 	bool may_block = fill_mailbox(box, record + 1, count) || vcpu->powered_off;
 	struct wire_result result;
 
-	progress->run.vm = record->vm;
-	progress->run.vcpu = record->vcpu;
-	progress->run.first = index + 1;
-	progress->run.count = count;
+	progress.run.vm = record->vm;
+	progress.run.vcpu = record->vcpu;
+	progress.run.first = index + 1;
+	progress.run.count = count;
 
 	if (vcpu->restart)
 		vcpu_set_entry(record->vm, record->vcpu);
 	if (vcpu->powered_off)
 		box->waiting = WAITING_TO_START;
-	progress->watch.verdict = 0;
+	progress.watch.verdict = 0;
 	if (may_block) {
 		watch(record->vm, record->vcpu, record->arg);
 		allow_kick(true);
 	}
 	result = run_guest(vcpu, box);
 	if (may_block) {
-		__atomic_store_n(&progress->watch.armed, 0, __ATOMIC_RELEASE);
+		__atomic_store_n(&progress.watch.armed, 0, __ATOMIC_RELEASE);
 		allow_kick(false);
 	}
 
@@ -155,5 +155,5 @@ void vcpu_run(const struct wire_record *record, uint32_t index)
 	/* After our own MMIO writes the guest goes back to its entry by itself. */
 	vcpu->restart = result.ret || (result.value == RUN_OTHER && result.extra != KVM_EXIT_MMIO);
 	run_harvest();
-	progress->results[index] = result;
+	progress.results[index] = result;
 }

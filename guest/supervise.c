@@ -1,10 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* A process for each program: its deadline, its death, and its blocked WFIs. */
+/*
+ * A process for each program: its deadline, its death, and its blocked WFIs.
+ *
+ * The process shares the agent's memory.  A copy of it would cost as much as the life of a VM: page
+ * tables, faults, and under TCG the TLB at each change of the address space.
+ */
 #include <errno.h>
+#include <sched.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -22,7 +29,9 @@
 /* A killed process that does not go: it is stuck in the kernel, and says so in the log. */
 #define DEATH_MS 2000
 
-volatile struct progress *progress;
+#define STACK_SIZE 65536
+
+volatile struct progress progress;
 
 struct observer {
 	uint32_t armed;
@@ -30,46 +39,50 @@ struct observer {
 	unsigned int times;
 };
 
-int progress_init(void)
+/* While a program's process runs, errno is its own: the agent calls the kernel without libc. */
+static long kernel(long number, long a, long b, long c, long d)
 {
-	progress = mmap(NULL, sizeof(*progress), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
-			-1, 0);
-	return progress == MAP_FAILED ? -errno : 0;
+	register long x8 asm("x8") = number;
+	register long x0 asm("x0") = a;
+	register long x1 asm("x1") = b;
+	register long x2 asm("x2") = c;
+	register long x3 asm("x3") = d;
+
+	asm volatile("svc 0" : "+r"(x0) : "r"(x8), "r"(x1), "r"(x2), "r"(x3) : "memory", "cc");
+	return x0;
 }
 
 /* Microseconds to the next observation, or -1. */
 static int64_t interval_us(void)
 {
-	int64_t interval = (int64_t)progress->watch.wait_ms * 1000 / OBSERVATIONS;
+	int64_t interval = (int64_t)progress.watch.wait_ms * 1000 / OBSERVATIONS;
 
-	if (!__atomic_load_n(&progress->watch.armed, __ATOMIC_ACQUIRE))
+	if (!__atomic_load_n(&progress.watch.armed, __ATOMIC_ACQUIRE))
 		return -1;
 	return interval > 1000 ? interval : 1000;
 }
 
 static void observe(struct observer *observer, pid_t pid)
 {
-	uint32_t armed = __atomic_load_n(&progress->watch.armed, __ATOMIC_ACQUIRE);
+	uint32_t armed = __atomic_load_n(&progress.watch.armed, __ATOMIC_ACQUIRE);
 	uint64_t waiting;
 
 	if (!armed)
 		return;
-	waiting = mailbox_of(progress->watch.vm, progress->watch.vcpu)->waiting;
+	waiting = mailbox_of(progress.watch.vm, progress.watch.vcpu)->waiting;
 	if (!waiting || waiting != observer->waiting || armed != observer->armed) {
 		*observer = (struct observer){ armed, waiting, 0 };
 		return;
 	}
 	/* Again and again: the first kick may come between two KVM_RUNs. */
 	if (++observer->times >= OBSERVATIONS) {
-		progress->watch.verdict = waiting;
-		kill(pid, SIGNAL_KICK);
+		progress.watch.verdict = waiting;
+		kernel(SYS_kill, pid, SIGNAL_KICK, 0, 0);
 	}
 }
 
-enum state { EXECUTED, ENDED, RUNNING };
-
-/* Wait until a process has executed its program, or ended otherwise, or the time is over. */
-static enum state await(pid_t pid, uint32_t timeout_ms, int *status)
+/* Wait until a process ends.  False if the time is over. */
+static bool await(pid_t pid, uint32_t timeout_ms, int *status)
 {
 	uint64_t end = now_ms() + timeout_ms;
 	struct observer observer = { 0 };
@@ -83,103 +96,72 @@ static enum state await(pid_t pid, uint32_t timeout_ms, int *status)
 		int64_t wait = now < end ? (int64_t)(end - now) * 1000 : 0;
 		int64_t next = interval_us();
 		struct timespec time;
-		int signal;
+		long signal;
 
 		if (next >= 0 && next < wait)
 			wait = next;
 		time = (struct timespec){ wait / 1000000, wait % 1000000 * 1000 };
-		signal = sigtimedwait(&signals, NULL, &time);
-		if (__atomic_load_n(&progress->done, __ATOMIC_ACQUIRE))
-			return EXECUTED;
+		signal = kernel(SYS_rt_sigtimedwait, (long)&signals, 0, (long)&time, _NSIG / 8);
 		if (signal != SIGNAL_WATCH) {
-			if (waitpid(pid, status, WNOHANG) == pid)
-				return ENDED;
+			if (kernel(SYS_wait4, pid, (long)status, WNOHANG, 0) == pid)
+				return true;
 			if (signal < 0) /* the interval passed */
 				observe(&observer, pid);
 		}
 		if (now >= end)
-			return RUNNING;
+			return false;
 	}
 }
 
-/*
- * Programs start in a process that is there already: to fork one, and the end of the last one, cost
- * half as much as the life of a VM, and now happen while the harness looks at the last trace.
- */
-static pid_t spare, finished;
-
-static void wait_for_start(void)
-{
-	sigset_t start;
-	int signal;
-
-	sigemptyset(&start);
-	sigaddset(&start, SIGNAL_KICK);
-	sigwait(&start, &signal);
-}
-
 /* The life of a program's process. */
-static void serve_one(void)
+static int live(void *unused)
 {
+	(void)unused;
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	wait_for_start();
 	program_execute();
 	/* What the kernel says about the end of a VM belongs to this program. */
-	for (unsigned int vm = 0; vm < MAX_VMS; vm++)
-		if (vms[vm].fd >= 0)
-			vm_close(vm);
-	__atomic_store_n(&progress->done, 1, __ATOMIC_RELEASE);
-	kill(getppid(), SIGNAL_WATCH);
-	_exit(0);
-}
-
-int program_prepare(void)
-{
-	int status;
-
-	if (finished > 0)
-		waitpid(finished, &status, 0);
-	finished = 0;
-	if (spare > 0 && waitpid(spare, &status, WNOHANG) == 0)
-		return 0;
-	spare = fork();
-	if (spare == 0)
-		serve_one();
-	return spare < 0 ? -errno : 0;
+	vm_close_all();
+	progress.done = 1;
+	return 0;
 }
 
 int program_supervise(uint32_t *ending, uint32_t *signal)
 {
-	int error = program_prepare(), status;
-	pid_t pid = spare;
+	static uint8_t *stack;
+	int status = 0;
+	pid_t pid;
 
-	if (error)
-		return error;
-	spare = 0;
-	progress->done = 0;
-	memset((void *)&progress->watch, 0, sizeof(progress->watch));
-	memset((void *)&progress->run, 0, sizeof(progress->run));
-	memset((void *)progress->results, 0,
-	       progress->program.count * sizeof(progress->results[0]));
+	host_open_kvm();
+	if (!stack) {
+		stack = mmap(NULL, STACK_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+			     -1, 0);
+		if (stack == MAP_FAILED) {
+			stack = NULL;
+			return -errno;
+		}
+	}
+	progress.done = 0;
+	memset((void *)&progress.watch, 0, sizeof(progress.watch));
+	memset((void *)&progress.run, 0, sizeof(progress.run));
+	memset((void *)progress.results, 0, progress.program.count * sizeof(progress.results[0]));
+	pid = clone(live, stack + STACK_SIZE, CLONE_VM | SIGCHLD, NULL);
+	if (pid < 0)
+		return -errno;
+
 	*ending = ENDING_COMPLETED;
 	*signal = 0;
-	kill(pid, SIGNAL_KICK);
-
-	switch (await(pid, progress->program.deadline_ms, &status)) {
-	case EXECUTED:
-		finished = pid;
-		break;
-	case ENDED:
+	if (!await(pid, progress.program.deadline_ms, &status)) {
+		*ending = ENDING_DEADLINE;
+		kernel(SYS_kill, pid, SIGKILL, 0, 0);
+		progress.watch.armed = 0;
+		if (!await(pid, DEATH_MS, &status))
+			stack = NULL; /* the kernel may yet write to it */
+	} else if (!progress.done) {
 		*ending = ENDING_KILLED;
 		*signal = WIFSIGNALED(status) ? (uint32_t)WTERMSIG(status) : 0;
-		break;
-	case RUNNING:
-		*ending = ENDING_DEADLINE;
-		kill(pid, SIGKILL);
-		progress->watch.armed = 0;
-		await(pid, DEATH_MS, &status);
-		break;
 	}
 	run_harvest();
+	if (!progress.done)
+		vm_bury_all();
 	return 0;
 }

@@ -13,6 +13,12 @@
 #define CORE_REG(name) \
 	(KVM_REG_ARM64 | KVM_REG_SIZE_U64 | KVM_REG_ARM_CORE | KVM_REG_ARM_CORE_REG(name))
 
+/*
+ * Where each vCPU's kvm_run is mapped, far from what the kernel places itself.  Such a mapping keeps
+ * its VM alive, and outlives the process of a program that is killed: it must be possible to find.
+ */
+#define RUN_AREA 0x1000000000
+
 struct vm vms[MAX_VMS] = {
 	[0 ... MAX_VMS - 1] = { -1, -1, { [0 ... MAX_VCPUS - 1] = { .fd = -1 } } },
 };
@@ -46,6 +52,23 @@ int vm_close(unsigned int index)
 	return ret;
 }
 
+void vm_close_all(void)
+{
+	for (unsigned int vm = 0; vm < MAX_VMS; vm++)
+		if (vms[vm].fd >= 0)
+			vm_close(vm);
+}
+
+void vm_bury_all(void)
+{
+	munmap((void *)RUN_AREA, MAX_VMS * MAX_VCPUS * host.run_size);
+	for (unsigned int vm = 0; vm < MAX_VMS; vm++) {
+		vms[vm].fd = vms[vm].device = -1;
+		for (unsigned int vcpu = 0; vcpu < MAX_VCPUS; vcpu++)
+			vms[vm].vcpus[vcpu] = (struct vcpu){ .fd = -1 };
+	}
+}
+
 int vm_create(unsigned int index)
 {
 	struct kvm_userspace_memory_region memory = {
@@ -54,12 +77,12 @@ int vm_create(unsigned int index)
 		.userspace_addr = (uintptr_t)host.memory[index],
 	};
 	struct vm *vm = &vms[index];
-	int ret = host_open_kvm();
+	int ret;
 
 	if (vm->fd >= 0)
 		vm_close(index);
-	if (ret)
-		return ret;
+	if (host.kvm < 0)
+		return host.kvm;
 	vm->fd = ioctl(host.kvm, KVM_CREATE_VM, 0);
 	if (vm->fd < 0)
 		return -errno;
@@ -89,12 +112,13 @@ int vm_create_vcpu(unsigned int index, unsigned int vcpu_index, uint64_t id)
 	struct vm *vm = &vms[index];
 	struct vcpu *vcpu = &vm->vcpus[vcpu_index];
 	int fd = ioctl(vm->fd, KVM_CREATE_VCPU, id);
-	void *run;
+	size_t number = index * MAX_VCPUS + vcpu_index;
+	void *run = (void *)(RUN_AREA + number * host.run_size);
 
 	if (fd < 0)
 		return -errno;
 	close_vcpu(vcpu);
-	run = mmap(NULL, host.run_size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	run = mmap(run, host.run_size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0);
 	if (run == MAP_FAILED) {
 		int error = errno;
 

@@ -26,8 +26,12 @@ extern struct vm vms[MAX_VMS];
 /* Like the ioctls, but 0 or a negative errno. */
 int vm_create(unsigned int vm);
 int vm_close(unsigned int vm);
+void vm_close_all(void);
 int vm_create_device(unsigned int vm, uint32_t type, uint32_t flags);
 int vm_create_vcpu(unsigned int vm, unsigned int vcpu, uint64_t id);
+
+/* The process with their file descriptors is dead: remove what is left of its VMs. */
+void vm_bury_all(void);
 
 /* KVM_ARM_VCPU_INIT, then PC and x0 for the guest. */
 int vcpu_init(unsigned int vm, unsigned int vcpu, uint32_t features);

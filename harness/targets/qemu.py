@@ -100,6 +100,8 @@ class Machine:
             "-chardev", f"file,id=console,path={folder / 'console'}", "-serial", "chardev:console",
             "-chardev", f"socket,id=monitor,fd={monitor}",
             "-object", "monitor-qmp,id=qmp,chardev=monitor",
+            # The vCPU moves its bytes itself: the driver would spin until another thread has.
+            "-global", "virtio-mmio.ioeventfd=off",
             "-device", "virtio-serial-device", "-chardev", f"socket,id=channel,fd={channel}",
             "-device", "virtserialport,chardev=channel,name=gicv5",
         ]  # fmt: skip
