@@ -72,7 +72,7 @@ class ProgramItem(pytest.Item):
     gicv5: TargetSession
 
     def runtest(self) -> None:
-        outcome = self.gicv5.run(self.program)
+        outcome = self.gicv5.run(self)
         self.user_properties += self.gicv5.properties()
         self.user_properties += [("family", self.parent.name if self.parent else "")]
         self.user_properties += list(outcome_properties(outcome))

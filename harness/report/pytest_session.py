@@ -8,8 +8,10 @@ import shutil
 import signal
 import sys
 import threading
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -17,10 +19,9 @@ import pytest
 
 from harness.errors import ConfigError, HarnessError
 from harness.model.behaviour import Finalize, LateWrites
-from harness.program import Program
 from harness.provision.paths import project_root
 from harness.report.artefacts import Artefacts, session_folder
-from harness.report.pytest_items import SUITE_FILE, SuiteFile
+from harness.report.pytest_items import SUITE_FILE, ProgramItem, SuiteFile
 from harness.report.session import FirstBootError, Session, expectation
 from harness.report.terminal import Summary
 from harness.report.verdict import Outcome, Verdict, harness_error
@@ -29,6 +30,7 @@ from harness.targets.spec import Factory, OpenTarget, Progress, TargetSpec
 
 PLUGIN_NAME = "gicv5-target"
 TAIL = 15
+UPCOMING = 16
 _ON_COMMAND_LINE = (
     ("gicv5_kernel", "--kernel"),
     ("gicv5_qemu", "--qemu"),
@@ -148,6 +150,7 @@ class TargetSession:
     target: OpenTarget | None = None
     session: Session | None = None
     artefacts: Artefacts | None = None
+    queue: deque[ProgramItem] = field(default_factory=deque)
     explained: dict[tuple[str, ...], str] = field(default_factory=dict)
     stopped: list[str] = field(default_factory=list)
     _handler: Any = None
@@ -174,6 +177,10 @@ class TargetSession:
         if module_path.name == SUITE_FILE and module_path.parent.name == "target":
             return SuiteFile.of(parent, module_path, self)
         return None
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        if not hasattr(self.config, "workerinput"):  # a worker of xdist has an order of its own
+            self.queue.extend(item for item in session.items if isinstance(item, ProgramItem))
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         self.summary.add(report)
@@ -235,13 +242,16 @@ class TargetSession:
             raise ConfigError("the target is not open", "do not use it while collecting")
         return self.session
 
-    def run(self, program: Program) -> Outcome:
-        """Run and judge a program.  Ends the session if not even the first host boots."""
+    def run(self, item: ProgramItem) -> Outcome:
+        """Run and judge an item's program.  Ends the session if not even the first host boots."""
+        while self.queue and self.queue.popleft() is not item:
+            pass
+        upcoming = [after.program for after in islice(self.queue, UPCOMING)]
         try:
-            return self.opened().run(program)
+            return self.opened().run(item.program, upcoming)
         except FirstBootError as e:
             if hasattr(self.config, "workerinput"):  # a worker cannot end the session
-                return harness_error(program, e)
+                return harness_error(item.program, e)
             self.stopped = _words(e, e.console)
             pytest.exit("no host to judge on", returncode=e.exit_code)
 

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -73,8 +73,11 @@ class Session:
             self.on_boot(self._host)
         return self._host
 
-    def run(self, program: Program) -> Outcome:
-        """Run and judge.  HarnessError only if the very first host does not boot."""
+    def run(self, program: Program, upcoming: Iterable[Program] = ()) -> Outcome:
+        """Run and judge.  ``upcoming``: what will be asked for next, as far as that is known.
+
+        HarnessError only if the very first host does not boot.
+        """
         try:
             host = self.host()
             assert self._judge is not None
@@ -87,7 +90,8 @@ class Session:
         if outcome is not None:
             return outcome
         try:
-            trace = host.run(program, self.deadline_ms)
+            ahead = [each for each in upcoming if judge.beforehand(each) is None]
+            trace = host.run(program, self.deadline_ms, ahead)
         except HostLost as e:
             self.discard()
             return judge.lost(program, e)

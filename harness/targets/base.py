@@ -52,12 +52,12 @@ class Host(Protocol):
         ...
 
     def run(
-        self, program: Program, deadline_ms: int = 10_000, upcoming: Program | None = None
+        self, program: Program, deadline_ms: int = 10_000, upcoming: Sequence[Program] = ()
     ) -> Trace:
         """Execute a program.  HostLost if the host dies or its agent does not answer in time.
 
-        ``upcoming`` is probably what the next call asks for: it may be sent ahead, so that the
-        host need not wait for it.
+        ``upcoming`` is what the next calls will probably ask for: some of it may be sent ahead, so
+        that the host need not wait for it.
         """
         ...
 

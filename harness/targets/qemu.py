@@ -10,9 +10,11 @@ import signal
 import socket
 import subprocess
 import tempfile
+from collections import deque
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from operator import is_
 from pathlib import Path
 from typing import Final
 
@@ -34,6 +36,7 @@ from harness.wire import Frame, FrameType, Hello, decode_trace, encode_program, 
 MAX_CPUS: Final = 8  # the board's GICv2
 MEMORY_MIB: Final = 256
 BOOT_SECONDS: Final = 60.0
+AHEAD: Final = 8  # programs sent before they are asked for, so that the host need not wait
 GRACE_SECONDS: Final = 10.0  # beyond a program's own deadline, which the agent enforces
 QMP_SECONDS: Final = 2.0
 
@@ -107,6 +110,15 @@ class Machine:
         ]  # fmt: skip
 
 
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A program on its way: its sequence number, and how much the console held before it."""
+
+    program: Program
+    sequence: int
+    console: int
+
+
 VIRT: Final = "virt,gic-version=2,virtualization=on"
 
 
@@ -120,7 +132,7 @@ class QemuHost:
         self._machine = machine
         self._provenance = provenance
         self._console_from = 0
-        self._ahead: tuple[Program, int] | None = None  # sent before it was asked for
+        self._ahead = deque[Sent]()
         ours, theirs = socket.socketpair()
         self._monitor, monitor = socket.socketpair()
         self._channel = Channel(ours)
@@ -160,19 +172,24 @@ class QemuHost:
         return [line for line in text.splitlines() if line.strip()]
 
     def run(
-        self, program: Program, deadline_ms: int = 10_000, upcoming: Program | None = None
+        self, program: Program, deadline_ms: int = 10_000, upcoming: Sequence[Program] = ()
     ) -> Trace:
-        self._console_from = self._console_size()
         deadline = Deadline.after(deadline_ms / 1000 + GRACE_SECONDS)
-        ahead = self._ahead
-        sequence = ahead[1] if ahead and ahead[0] is program else None
-        if sequence is None:
-            sequence = self._send(FrameType.RUN, encode_program(program, deadline_ms), deadline)
-        self._ahead = None
-        if upcoming:
-            payload = encode_program(upcoming, deadline_ms)
-            self._ahead = (upcoming, self._send(FrameType.RUN, payload, deadline))
-        return decode_trace(self._answer(sequence, FrameType.TRACE, deadline))
+        if not (self._ahead and self._ahead[0].program is program):
+            self._ahead.clear()  # if anything was sent, its answers will be passed over
+            self._send_program(program, deadline_ms, deadline)
+        sent = self._ahead.popleft()
+        self._console_from = sent.console
+        waiting = [ahead.program for ahead in self._ahead]
+        if len(waiting) <= AHEAD // 2 and all(map(is_, waiting, upcoming)):
+            for more in upcoming[len(waiting) : AHEAD]:
+                self._send_program(more, deadline_ms, deadline)
+        return decode_trace(self._answer(sent.sequence, FrameType.TRACE, deadline))
+
+    def _send_program(self, program: Program, deadline_ms: int, until: Deadline) -> None:
+        console = self._console_size()
+        payload = encode_program(program, deadline_ms)
+        self._ahead.append(Sent(program, self._send(FrameType.RUN, payload, until), console))
 
     def command(self, argv: Sequence[str], timeout: float) -> CommandOutput:
         payload = b"".join(arg.encode() + b"\0" for arg in argv)

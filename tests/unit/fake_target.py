@@ -90,7 +90,9 @@ class FakeHost:
     def provenance(self) -> Mapping[str, str]:
         return self.target.provenance
 
-    def run(self, program: Program, deadline_ms: int = 10_000) -> Trace:
+    def run(
+        self, program: Program, deadline_ms: int = 10_000, upcoming: Sequence[Program] = ()
+    ) -> Trace:
         match self.target.mishaps.get(program.name):
             case "crash":
                 raise HostLost("QEMU exited with status 0", golden("oops-nvhe-v5.log"), True)
