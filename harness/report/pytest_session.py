@@ -17,7 +17,7 @@ from typing import Any, NoReturn
 
 import pytest
 
-from harness.errors import ConfigError, HarnessError
+from harness.errors import ConfigError, HarnessError, TargetError
 from harness.model.behaviour import Finalize, LateWrites
 from harness.provision.paths import project_root
 from harness.report.artefacts import Artefacts, session_folder
@@ -209,6 +209,8 @@ class TargetSession:
         self.close()
         if len(self.summary.late_writes) > 1 and session.exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED  # seen by different workers
+        if 0 < session.testsfailed == self.summary.errors():
+            session.exitstatus = TargetError.exit_code  # ours alone
 
     def pytest_unconfigure(self) -> None:
         self.close()

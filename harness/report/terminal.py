@@ -40,6 +40,10 @@ class Summary:
             elif key == "late_writes":
                 self.late_writes.setdefault(*str(value).split(" ", 1))
 
+    def errors(self) -> int:
+        """How many verdicts were ERROR."""
+        return sum(verdicts[Verdict.ERROR.value] for verdicts in self.families.values())
+
     def write(self, terminal: pytest.TerminalReporter) -> None:
         if not self.families:
             return
