@@ -25,7 +25,7 @@ class Case:
 
     @property
     def verdict(self) -> str:
-        return self.properties["verdict"]
+        return self.properties["verdict"].upper()
 
     @property
     def family(self) -> str:
