@@ -129,8 +129,8 @@ u64 gicv5_shared_read(const struct gicv5 *gic, unsigned int cpu, const struct gi
 	switch (op->reg) {
 	case REG_PPI_HMR:
 		return gicv5_hmr(op->n);
-	case REG_IDR0: /* PRI_BITS: 5 bits; ID_BITS: 16 bits; no legacy interface */
-		return (GICV5_PRI_BITS - 1) << 4;
+	case REG_IDR0: /* 5 bits of priority; 24 ID bits: more than KVM shows; no legacy */
+		return (GICV5_PRI_BITS - 1) << 4 | 1;
 	case REG_IAFFIDR:
 		return cpu;
 	case REG_ICSR:

@@ -263,6 +263,7 @@ class TargetSession:
             return []
         out = [("kernel_name", self.target.kernel_name), *self.target.provenance.items()]
         out += [("host", self.session.facts)] if self.session.facts else []
+        out += [("platform", warning) for warning in self.session.warnings()]
         if self.session.witness.seen:
             witness = self.session.witness
             assert witness.seen is not None

@@ -103,6 +103,10 @@ class Session:
             self.discard()  # what it warned of once it may not warn of again
         return outcome
 
+    def warnings(self) -> list[str]:
+        """What the machine complained of since the last call; nothing if there is none."""
+        return self._host.warnings() if self._host else []
+
     def discard(self) -> None:
         """Power the host off; the next program gets a fresh one."""
         host, self._host, self._judge = self._host, None, None

@@ -18,6 +18,7 @@ class Summary:
     families: dict[str, Counter[str]] = field(default_factory=dict)
     diagnoses: Counter[str] = field(default_factory=Counter)
     crashes: Counter[str] = field(default_factory=Counter)
+    platform: Counter[str] = field(default_factory=Counter)
     hosts: dict[str, None] = field(default_factory=dict)
     late_writes: dict[str, str] = field(default_factory=dict)  # behaviour: where first seen
 
@@ -35,6 +36,8 @@ class Summary:
         for key, value in report.user_properties:
             if key == "kernel_report":
                 self.crashes[str(value)] += 1
+            elif key == "platform":
+                self.platform[str(value)] += 1
             elif key == "host":
                 self.hosts[str(value)] = None
             elif key == "late_writes":
@@ -72,6 +75,8 @@ class Summary:
             out.append(f"late writes: {mixed}{'; '.join(seen)}")
         for diagnosis, count in self.diagnoses.most_common():
             out.append(f"diagnosis of {count}: the kernel does exactly what {diagnosis} does")
+        for warning, count in self.platform.most_common():
+            out.append(f"platform, {count} time{'s' * (count != 1)}: {warning}")
         for fingerprint, count in self.crashes.most_common():
             out.append(f"kernel report, {count} program{'s' * (count != 1)}: {fingerprint}")
         return out

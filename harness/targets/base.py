@@ -51,6 +51,10 @@ class Host(Protocol):
         """The console from power-on to the agent's greeting."""
         ...
 
+    def warnings(self) -> list[str]:
+        """What the machine complained of since the last call: an encoding that it does not know."""
+        ...
+
     def run(
         self, program: Program, deadline_ms: int = 10_000, upcoming: Sequence[Program] = ()
     ) -> Trace:

@@ -27,7 +27,7 @@ static void test_reset(void)
 	CHECK_EQ(rd(0, "ICC_PCR_EL1"), 0);
 	CHECK_EQ(rd(0, "ICC_APR_EL1"), 0);
 	CHECK_EQ(rd(0, "ICC_ICSR_EL1"), 0);
-	CHECK_EQ(rd(0, "ICC_IDR0_EL1"), 0x40);
+	CHECK_EQ(rd(0, "ICC_IDR0_EL1"), 0x41);
 	CHECK_EQ(rd(1, "ICC_IAFFIDR_EL1"), 1);
 	CHECK_EQ(rd(0, "ICC_PPI_HMR0_EL1"), ~BIT(3));
 	CHECK_EQ(rd(0, "ICC_PPI_HMR1_EL1"), ALL);

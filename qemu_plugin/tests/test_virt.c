@@ -89,7 +89,7 @@ static void test_redirection(void)
 	CHECK_EQ(rd(0, "ICC_ICSR_EL1"), 0x0000ffff0000f83f);
 	CHECK_EQ(guest_rd(0, "ICC_PPI_HMR0_EL1"), ~BIT(3));
 	CHECK_EQ(guest_rd(1, "ICC_IAFFIDR_EL1"), 1);
-	CHECK_EQ(guest_rd(0, "ICC_IDR0_EL1"), 0x40);
+	CHECK_EQ(guest_rd(0, "ICC_IDR0_EL1"), 0x41);
 }
 
 static void test_virq(void)

@@ -84,9 +84,10 @@ def test_a_stopped_qemu_is_a_silent_host(host: QemuHost, monkeypatch: pytest.Mon
     os.kill(host.pid, signal.SIGCONT)
 
 
-def test_a_dead_agent_is_not_the_kernels_fault(host: QemuHost) -> None:
+def test_a_command_that_fails_says_so(host: QemuHost) -> None:
     done = host.command(["/init", "--no-such-option"], timeout=10)
     assert done.status != 0
+    assert host.command(["/no/such/command"], timeout=10).status != 0
     assert host.run(ONE_VM).ending is Ending.COMPLETED
 
 

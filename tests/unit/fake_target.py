@@ -81,6 +81,7 @@ def unprovisioned(_spec: TargetSpec, _progress: Progress) -> FakeTarget:
 class FakeHost:
     target: FakeTarget
     boot_log: str = VHE
+    said: list[str] = field(default_factory=list)
 
     @property
     def hello(self) -> Hello:
@@ -89,6 +90,10 @@ class FakeHost:
     @property
     def provenance(self) -> Mapping[str, str]:
         return self.target.provenance
+
+    def warnings(self) -> list[str]:
+        said, self.said = self.said, []
+        return said
 
     def run(
         self, program: Program, deadline_ms: int = 10_000, upcoming: Sequence[Program] = ()
@@ -100,6 +105,8 @@ class FakeHost:
                 raise HostLost("QEMU exited with status 0", golden("oops-nvhe-v5.log"), False)
             case "silent":
                 raise HostLost("the host did not answer in time; QEMU is running", "hello\n", True)
+            case "unknown":
+                self.said.append("gicv5: warning: unknown register S3_0_C12_C9_7")
             case "warn":
                 return replace(self.model(program), log=golden("warning-kmsg.log"))
             case "killed":

@@ -67,6 +67,7 @@ TARGETS = """
             "old": fake(behaviour=old),
             "crash": fake(mishaps={"plain/one": "crash"}),
             "warn": fake(mishaps={"plain/one": "warn"}),
+            "unknown": fake(mishaps={"plain/one": "unknown"}),
             "silent": fake(mishaps={"plain/one": "silent"}),
             "lost": fake(mishaps={"plain/one": "crash"}, bad_boots=frozenset({2, 3, 4})),
             "broken": fake(mishaps={"plain/one": "broken"}),
@@ -167,6 +168,12 @@ def test_a_crash_does_not_stop_the_rest(run: Run, kind: str) -> None:
     assert run.events() == ["provision", "boot 1", "close", "boot 2", "close"]
     log = "console.txt" if kind == "crash" else "kernel-log.txt"
     assert list(run.path.glob(f"gicv5-results/*/fake/plain/one/{log}"))
+
+
+def test_what_the_platform_does_not_know_is_shown(run: Run) -> None:
+    result = run("--target=unknown")
+    result.assert_outcomes(passed=5)
+    result.stdout.fnmatch_lines(["platform, 1 time: gicv5: warning: unknown register S3_0_C12*"])
 
 
 def test_errors_are_never_called_failures_of_the_kernel(run: Run) -> None:
