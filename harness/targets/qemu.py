@@ -97,7 +97,7 @@ class Machine:
         if self.trace:
             plugin += f",trace={self.trace / f'{folder.name}.txt'}"
         return [
-            *self.qemu, "-M", VIRT, *self.board(), "-accel", "tcg,thread=multi",
+            *self.qemu, "-M", VIRT, *self.board(), "-accel", "tcg,thread=multi,tb-size=16",
             "-run-with", "exit-with-parent=on", "-no-reboot",
             "-kernel", str(self.kernel), "-initrd", str(self.initramfs),
             "-append", self.append(),
