@@ -26,7 +26,7 @@ from harness.report.session import FirstBootError, Session, expectation
 from harness.report.terminal import Summary
 from harness.report.verdict import Outcome, Verdict, harness_error
 from harness.targets.base import Host
-from harness.targets.spec import Factory, OpenTarget, Progress, TargetSpec
+from harness.targets.spec import MAX_CPUS, Factory, OpenTarget, Progress, TargetSpec
 
 PLUGIN_NAME = "gicv5-target"
 TAIL = 15
@@ -86,8 +86,8 @@ def _plugin(config: pytest.Config) -> TargetSession:
     if kind not in kinds:
         raise pytest.UsageError(f"--target={kind}: no such target; one of: {', '.join(kinds)}")
     cpus = config.getoption("gicv5_cpus")
-    if cpus not in [str(n) for n in range(1, 9)]:
-        raise pytest.UsageError(f"--host-cpus={cpus}: the GICv5 platform has 1 to 8 CPUs")
+    if cpus not in [str(n) for n in range(1, MAX_CPUS + 1)]:
+        raise pytest.UsageError(f"--host-cpus={cpus}: the GICv5 platform has 1 to {MAX_CPUS} CPUs")
     overrides = _expect(config.getoption("gicv5_expect"))
     folder = session_folder(Path(config.getoption("gicv5_results")).absolute())
     if worker := getattr(config, "workerinput", None):

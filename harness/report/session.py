@@ -60,6 +60,7 @@ class Session:
     boots: int = 0
     broken: HarnessError | None = None
     facts: str = ""
+    _said: list[str] = field(default_factory=list)
     _host: Host | None = None
     _judge: Judge | None = None
 
@@ -104,13 +105,15 @@ class Session:
         return outcome
 
     def warnings(self) -> list[str]:
-        """What the machine complained of since the last call; nothing if there is none."""
-        return self._host.warnings() if self._host else []
+        """What the machines complained of since the last call, those discarded meanwhile, too."""
+        said, self._said = self._said, []
+        return said + (self._host.warnings() if self._host else [])
 
     def discard(self) -> None:
         """Power the host off; the next program gets a fresh one."""
         host, self._host, self._judge = self._host, None, None
         if host is not None:
+            self._said += host.warnings()
             host.close()
 
     close = discard

@@ -72,11 +72,3 @@ class Host(Protocol):
     def close(self) -> None:
         """Power off, now.  Leaves no process behind.  May be called twice."""
         ...
-
-
-class Target(Protocol):
-    """Where hosts come from."""
-
-    def boot(self) -> Host:
-        """A fresh host.  BootError says why not, with its console."""
-        ...

@@ -18,7 +18,7 @@ from harness.errors import TargetError
 IRS_BASE: Final = 0x080A0000  # a hole in the GICv2 board; qemu_plugin answers there
 IRS_SIZE: Final = 0x10000
 PPI, SPI = 1, 3  # interrupt types of the arm,gic-v5 binding
-GICV2_SPI, GICV2_PPI = 0, 1
+GICV2_SPI = 0  # else a PPI
 LEVEL_HIGH: Final = 4
 MAINTENANCE_PPI: Final = 25  # Linux 7.3 wants one, although a native GICv5 never raises it
 ROOM: Final = 4096  # bytes the new nodes may take

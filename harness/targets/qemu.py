@@ -29,11 +29,11 @@ from harness.provision.results import Expect
 from harness.targets.base import CommandOutput, HostLost
 from harness.targets.channel import Channel, Deadline, Silence
 from harness.targets.devicetree import gicv5_tree
-from harness.targets.spec import Progress, TargetSpec
+from harness.targets.spec import MAX_CPUS, Progress, TargetSpec
 from harness.trace import Trace
 from harness.wire import Frame, FrameType, Hello, decode_trace, encode_program, wire_hash
 
-MAX_CPUS: Final = 8  # the board's GICv2
+VIRT: Final = "virt,gic-version=2,virtualization=on"
 MEMORY_MIB: Final = 256
 BOOT_SECONDS: Final = 60.0
 AHEAD: Final = 8  # programs sent before they are asked for, so that the host need not wait
@@ -121,9 +121,6 @@ class Sent:
     console: int
 
 
-VIRT: Final = "virt,gic-version=2,virtualization=on"
-
-
 class QemuHost:
     """One booted QEMU.  See ``base.Host``."""
 
@@ -131,7 +128,6 @@ class QemuHost:
         """Start QEMU and wait for the agent's greeting.  BootError if that fails."""
         self._folder = Path(tempfile.mkdtemp(prefix="gicv5-"))
         (self._folder / "gicv5.dtb").write_bytes(tree)
-        self._machine = machine
         self._provenance = provenance
         self._console_from = 0
         self._ahead = deque[Sent]()
@@ -170,11 +166,14 @@ class QemuHost:
         return self._process.pid
 
     def warnings(self) -> list[str]:
-        with (self._folder / "stderr").open(errors="replace") as f:
-            f.seek(self._warned)
-            said = f.readlines()
-            self._warned = f.tell()
-        return [line.strip() for line in said if STATISTICS not in line and line.strip()]
+        said = self._stderr()
+        new, self._warned = said[self._warned :], len(said)
+        return new
+
+    def _stderr(self) -> list[str]:
+        """What QEMU and the plugin said so far."""
+        lines = (self._folder / "stderr").read_text(errors="replace").splitlines()
+        return [line.strip() for line in lines if STATISTICS not in line and line.strip()]
 
     def run(
         self, program: Program, deadline_ms: int = 10_000, upcoming: Sequence[Program] = ()
@@ -298,8 +297,7 @@ class QemuHost:
         """How QEMU ended and the last it said."""
         code = self._process.returncode
         how = f"was killed by signal {-code}" if code < 0 else f"exited with status {code}"
-        self._warned = 0
-        said = "; ".join(self.warnings()[-3:])
+        said = "; ".join(self._stderr()[-3:])
         return f"QEMU {how}" + (f", saying: {said}" if said else "")
 
     def _state(self) -> str:

@@ -6,9 +6,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 
 from harness.targets.base import Host
+
+MAX_CPUS: Final = 8  # of a QEMU host: the board's GICv2 has no more
 
 
 @dataclass(frozen=True, slots=True)

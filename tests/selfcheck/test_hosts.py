@@ -67,6 +67,7 @@ def test_a_dead_qemu_is_noticed_at_once(host: QemuHost) -> None:
         host.run(waits(5))
     assert lost.value.started
     assert time.monotonic() - start < 2.5
+    assert host.warnings() == [], "it was killed without a word"
 
 
 def test_a_program_that_does_not_end_is_ended(host: QemuHost) -> None:

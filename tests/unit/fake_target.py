@@ -101,6 +101,9 @@ class FakeHost:
         match self.target.mishaps.get(program.name):
             case "crash":
                 raise HostLost("QEMU exited with status 0", golden("oops-nvhe-v5.log"), True)
+            case "unknown-crash":
+                self.said.append("gicv5: warning: unknown register S3_0_C12_C9_7")
+                raise HostLost("QEMU exited with status 0", golden("oops-nvhe-v5.log"), True)
             case "crash-unstarted":
                 raise HostLost("QEMU exited with status 0", golden("oops-nvhe-v5.log"), False)
             case "silent":

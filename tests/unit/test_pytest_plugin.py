@@ -68,6 +68,7 @@ TARGETS = """
             "crash": fake(mishaps={"plain/one": "crash"}),
             "warn": fake(mishaps={"plain/one": "warn"}),
             "unknown": fake(mishaps={"plain/one": "unknown"}),
+            "unknown-crash": fake(mishaps={"plain/one": "unknown-crash"}),
             "silent": fake(mishaps={"plain/one": "silent"}),
             "lost": fake(mishaps={"plain/one": "crash"}, bad_boots=frozenset({2, 3, 4})),
             "broken": fake(mishaps={"plain/one": "broken"}),
@@ -173,6 +174,12 @@ def test_a_crash_does_not_stop_the_rest(run: Run, kind: str) -> None:
 def test_what_the_platform_does_not_know_is_shown(run: Run) -> None:
     result = run("--target=unknown")
     result.assert_outcomes(passed=5)
+    result.stdout.fnmatch_lines(["platform, 1 time: gicv5: warning: unknown register S3_0_C12*"])
+
+
+def test_what_a_machine_said_before_it_died_is_shown(run: Run) -> None:
+    result = run("--target=unknown-crash")
+    result.assert_outcomes(passed=4, failed=1)
     result.stdout.fnmatch_lines(["platform, 1 time: gicv5: warning: unknown register S3_0_C12*"])
 
 
