@@ -4,6 +4,7 @@
  * is needed; as PID 1 (rdinit=/reproduce -- NAME) it needs no user space either.
  *
  *	aarch64-linux-gnu-gcc -O2 -Wall -Wextra -static -o reproduce reproduce.c
+ *	./reproduce first-run		any VGICv5 vCPU (nVHE: the host dies)
  *	./reproduce vcpu-order		other vCPU than the first-created one runs first
  *	./reproduce stale-virtual-ppi	VM without a vGIC after a VGICv5 guest, on one CPU
  *
@@ -193,6 +194,17 @@ static uint64_t run(struct vcpu vcpu)
 	return value;
 }
 
+/* Nothing but a first KVM_RUN: on an affected nVHE host this does not return. */
+static int first_run(int kvm)
+{
+	struct vm vm = create_vm(kvm, 1);
+	struct vcpu vcpu = create_vcpu(kvm, vm, 0, guest_enables_all);
+
+	init_vgic(vm);
+	run(vcpu);
+	return verdict(0, "a VGICv5 vCPU ran, and the host is alive");
+}
+
 /* The vCPU with index 1 runs first; then none may have lost its timers (PPIs 27 and 30). */
 static int vcpu_order(int kvm)
 {
@@ -246,10 +258,12 @@ int main(int argc, char **argv)
 		mount("dev", "/dev", "devtmpfs", 0, NULL);
 	}
 	kvm = must(open("/dev/kvm", O_RDWR), "/dev/kvm");
+	if (!strcmp(name, "first-run"))
+		return finish(first_run(kvm));
 	if (!strcmp(name, "vcpu-order"))
 		return finish(vcpu_order(kvm));
 	if (!strcmp(name, "stale-virtual-ppi"))
 		return finish(stale_virtual_ppi(kvm));
-	fprintf(stderr, "usage: reproduce vcpu-order|stale-virtual-ppi\n");
+	fprintf(stderr, "usage: reproduce first-run|vcpu-order|stale-virtual-ppi\n");
 	return finish(CANNOT_TELL);
 }
