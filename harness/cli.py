@@ -334,7 +334,7 @@ def _checks(root: Path, scratch: Path) -> list[tuple[str, list[str]]]:
     # kernel/ follows the kernel's own style, which checkpatch knows and clang-format does not.
     sources = sorted(
         str(path.relative_to(root))
-        for part in ("guest", "qemu_plugin")
+        for part in ("docs", "guest", "qemu_plugin")
         for path in (root / part).rglob("*.[ch]")
     )
     make = ["make", "-C", "qemu_plugin", "test"]
