@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The story, chapter by chapter. */
+#include "walk.h"
+
+void main(void);
+
+void main(void)
+{
+	static void (*const story[])(void) = {
+		physical_chapter,
+	};
+
+	host_init();
+	for (u32 i = 0; i < ARRAY_SIZE(story); i++)
+		story[i]();
+	power_off();
+}
