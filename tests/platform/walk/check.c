@@ -150,16 +150,32 @@ bool asked_for(const char *word)
 	return false;
 }
 
+#define HEAP	  0x41000000ull
+#define HEAP_SIZE 0x04000000ull
+
+static u64 heap_end = HEAP;
+
 /* RAM starts as zero, and nobody frees anything. */
 void *alloc(u64 size, u64 align)
 {
-	static u64 next = 0x41000000;
-	u64 at = (next + align - 1) & ~(align - 1);
+	u64 at = (heap_end + align - 1) & ~(align - 1);
 
-	next = at + size;
-	if (next > 0x4c000000)
+	heap_end = at + size;
+	if (heap_end > HEAP + HEAP_SIZE)
 		give_up("out of memory", size, align, at);
 	return (void *)at;
+}
+
+u32 memory_changed(void)
+{
+	volatile u64 *now = (u64 *)HEAP, *then = (u64 *)(HEAP + HEAP_SIZE);
+	u32 words = 0;
+
+	for (u64 i = 0; i < (heap_end - HEAP + 7) / 8; i++) {
+		words += now[i] != then[i];
+		then[i] = now[i];
+	}
+	return words;
 }
 
 /* The compiler may make calls of these. */

@@ -7,7 +7,9 @@ void main(void);
 void main(void)
 {
 	static void (*const story[])(void) = {
-		physical_chapter,
+		physical_chapter,  probe_chapter,	tables_chapter,
+		residency_chapter, virtual_spi_chapter, ordering_chapter,
+		lpi_chapter,	   ist_chapter,		doorbell_chapter,
 	};
 
 	host_init();

@@ -35,6 +35,8 @@ void __attribute__((noreturn)) power_off(void);
 void __attribute__((noreturn)) give_up(const char *why, u64 a, u64 b, u64 c);
 /* Zeroed memory, never returned; align is a power of two */
 void *alloc(u64 size, u64 align);
+/* How many 64-bit words of all that was allocated have changed since this was asked last */
+u32 memory_changed(void);
 /* What the one who started us asks for */
 bool asked_for(const char *word);
 
