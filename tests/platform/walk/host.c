@@ -22,7 +22,12 @@ void secondary_main(void);
 
 u32 nr_cpus;
 
-/* Work for another CPU. It polls `number`, which the poster raises last. */
+#define CDDIS(val) CD("c1, #0", val)
+
+/*
+ * Work for another CPU. It sleeps until `number` changes; host LPI `cpu` is what wakes it, and is
+ * disabled while it works, so that it is never among the interrupts of a chapter.
+ */
 static struct post {
 	cpu_fn fn;
 	u64 a, b, result;
@@ -79,15 +84,22 @@ void host_init(void)
 
 void secondary_main(void)
 {
-	struct post *post = &posts[this_cpu()];
+	u32 cpu = this_cpu();
+	struct post *post = &posts[cpu];
 
 	host_cpu_init();
+	host_lpi_enable(cpu, cpu, 0);
 	__atomic_store_n(&post->up, true, __ATOMIC_RELEASE);
 	for (u32 seen = 0;;) {
-		if (__atomic_load_n(&post->number, __ATOMIC_ACQUIRE) == seen)
+		if (__atomic_load_n(&post->number, __ATOMIC_ACQUIRE) == seen) {
+			asm volatile("dsb sy\n\twfi" ::: "memory");
+			CDPEND(LPI(cpu));
 			continue;
+		}
+		CDDIS(LPI(cpu));
 		post->result = post->fn(post->a, post->b);
 		__atomic_store_n(&post->done, ++seen, __ATOMIC_RELEASE);
+		CDEN(LPI(cpu));
 	}
 }
 
@@ -99,6 +111,7 @@ void cpu_start(u32 cpu, cpu_fn fn, u64 a, u64 b)
 	post->a = a;
 	post->b = b;
 	__atomic_store_n(&post->number, post->number + 1, __ATOMIC_RELEASE);
+	host_lpi_pend(cpu);
 }
 
 u64 cpu_wait(u32 cpu)
@@ -114,6 +127,8 @@ u64 cpu_wait(u32 cpu)
 
 u64 on_cpu(u32 cpu, cpu_fn fn, u64 a, u64 b)
 {
+	if (cpu == this_cpu())
+		return fn(a, b);
 	cpu_start(cpu, fn, a, b);
 	return cpu_wait(cpu);
 }

@@ -108,7 +108,7 @@ volatile u32 *iste(const struct ist *ist, u32 id)
 
 struct vm *vm_alloc(u32 id, u32 nr_vpes)
 {
-	static u32 next_doorbell = 8;
+	static u32 next_doorbell = FIRST_DOORBELL;
 	struct vm *vm = alloc(sizeof(*vm), 16);
 	u32 bits = log2_up(nr_vpes);
 

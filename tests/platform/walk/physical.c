@@ -2,8 +2,8 @@
 /* Host LPIs, which the later chapters count as doorbells: can they be counted? */
 #include "walk.h"
 
-#define A_LPI	    4
-#define ANOTHER_LPI 5
+#define A_LPI	    4000
+#define ANOTHER_LPI 4001
 
 static u64 drain_here(u64 lpi, u64 unused)
 {

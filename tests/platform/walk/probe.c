@@ -14,7 +14,7 @@ static void identification(void)
 	check(FIELD(idr2, 4, 0) >= 12, 1, "IDR2.ID_BITS is no less than that");
 	check(FIELD(idr2, 13, 11) & 1, 1, "IDR2.IST_L2SZ: level 2 arrays of 4 KB");
 	check(FIELD(idr3, 9, 5), VM_ID_BITS, "IDR3.VM_ID_BITS: 256 VMs");
-	check(FIELD(idr3, 10, 10), asked_for("two-level"), "IDR3.VMT_LEVELS as asked for");
+	check(FIELD(idr3, 10, 10), asked_for("vmt=two-level"), "IDR3.VMT_LEVELS as asked for");
 	check(FIELD(idr3, 0, 0), 0, "IDR3.VMD: no VM descriptors");
 	check(FIELD(idr4, 9, 6), 9, "IDR4.VPE_ID_BITS: 512 VPEs however it is encoded");
 	check(FIELD(idr4, 5, 0), 6, "IDR4.VPED_SZ: VPE descriptors of 64 bytes");

@@ -92,6 +92,11 @@ static void several_vcpus(void)
 		check(vpet[vpe], ((u64)vm->vped + 64 * vpe) | 1, "VPETE %u VALID", vpe);
 		check(selected(3, vpe), IDLE | STATUSR_V, "VPE %u can be selected", vpe);
 	}
+	irs_write(IRS_VPE_CR0, 1);
+	selected(3, 0);
+	check(irs_read(IRS_VPE_CR0), 0, "VPE_CR0 of VPE 0 is not that of VPE 3");
+	selected(3, 3);
+	check(irs_read(IRS_VPE_CR0), 1, "VPE_CR0 of VPE 3, selected again");
 	check(quiet(IRS_VMAP_VPER, MAP_M | 3ull << 32 | 4), true, "VMAP_VPER beyond VPE_ID_BITS");
 	check(selected(3, 4), IDLE, "VPE_SELR beyond VPE_ID_BITS");
 	check(vm_destroy(vm), true, "a VM of four is destroyed by the one command");

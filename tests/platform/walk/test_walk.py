@@ -98,6 +98,39 @@ def parse(output: str) -> Walk:
     )
 
 
-@pytest.mark.parametrize("cpus", [1, 2, 4])
-def test_story(walk: RunWalk, cpus: int) -> None:
-    must_be_well(walk(cpus), at_least=12)
+# The same words say to the plugin what to implement and to the program what to expect.
+LINEAR: tuple[str, ...] = ()
+TWO_LEVEL = ("vmt=two-level", "ist=two-level")
+FAULTS = ("vmt-busy", "vmt-preset", "vpe-invalid", "contextr", "sticky-valid")
+
+
+@pytest.mark.parametrize(
+    ("cpus", "tables", "checks"),
+    [
+        (1, LINEAR, 565),
+        (2, LINEAR, 597),
+        (4, LINEAR, 661),
+        (1, TWO_LEVEL, 731),
+        (2, TWO_LEVEL, 763),
+    ],
+)
+def test_story(walk: RunWalk, cpus: int, tables: Sequence[str], checks: int) -> None:
+    must_be_well(walk(cpus, tables, tables), checks)
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_fault(walk: RunWalk, fault: str) -> None:
+    word = f"fault={fault}"
+    must_be_well(walk(1, [word], [word]), at_least=5)
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_the_story_notices_a_fault(walk: RunWalk, fault: str) -> None:
+    """A check that no fault can upset is none."""
+    heard = walk(1, [f"fault={fault}"])
+    assert heard.failed or heard.end is None
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_the_story_of_a_fault_notices_its_absence(walk: RunWalk, fault: str) -> None:
+    assert walk(1, (), [f"fault={fault}"]).failed

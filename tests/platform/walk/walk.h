@@ -62,7 +62,10 @@ u64 host_cdia(void);
 void host_eoi(u64 intid);
 bool host_irq(void); /* is the physical IRQ signalled to this CPU? */
 
-/* Run a function on another CPU and wait for what it returns. */
+/* LPIs 1 to 7 wake the CPUs of that number, doorbells follow. */
+#define FIRST_DOORBELL 8
+
+/* Run a function on another CPU, or with on_cpu() on any, and wait for what it returns. */
 typedef u64 (*cpu_fn)(u64 a, u64 b);
 void cpu_start(u32 cpu, cpu_fn fn, u64 a, u64 b);
 u64 cpu_wait(u32 cpu);
@@ -148,6 +151,7 @@ static inline void irs_write64(u32 off, u64 val)
 #define ICC_PPI_ENABLER0 "S3_0_C12_C10_6"
 #define ICC_CR0		 "S3_1_C12_C0_1"
 #define ICC_PCR		 "S3_1_C12_C0_2"
+#define ICC_ICSR	 "S3_0_C12_C10_4"
 #define ICH_APR		 "S3_4_C12_C8_4"
 #define ICH_HFGRTR	 "S3_4_C12_C9_4"
 #define ICH_HFGWTR	 "S3_4_C12_C9_6"
@@ -265,6 +269,6 @@ void ist_chapter(void);
 void doorbell_chapter(void);
 void save_chapter(void);
 void smp_chapter(void);
-void fault_chapter(void);
+bool fault_chapter(void); /* was there one? */
 
 #endif
