@@ -123,6 +123,8 @@ const struct gicv5_board wire_board = {
 	.spi_set_pending = spi_set_pending,
 	.spi_set_target = spi_set_target,
 	.spi_set_level = spi_set_level,
+	.mem_read = memory_read,
+	.mem_write = memory_write,
 };
 
 /* ---- set-up ------------------------------------------------------------------ */
@@ -205,11 +207,16 @@ static void sync_other(unsigned int cpu)
 	gicv5_phys_signals(&platform.gic, cpu, &sig);
 	sync_spis(&platform.wire.cpu[cpu], &sig);
 	/*
-	 * Only its own CPU can silence a doorbell. At worst that CPU takes an
-	 * interrupt and finds none, as can happen on any GIC.
+	 * Only its own CPU can write its list register: have it come to
+	 * el2_guest_irq(). Nor can anyone else silence a doorbell. At worst that
+	 * CPU takes an interrupt and finds none, as can happen on any GIC.
 	 */
-	if (sig.now)
+	if (gicv5_virq(&platform.gic, cpu) != platform.wire.cpu[cpu].virq) {
+		platform.vcpu[cpu].stats.kicks++;
 		ring(cpu);
+	} else if (sig.now) {
+		ring(cpu);
+	}
 }
 
 static void sync_own(unsigned int cpu)

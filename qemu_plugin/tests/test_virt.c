@@ -24,7 +24,6 @@ static void test_el2_res0(void)
 		{ "ICH_HFGITR_EL2", 0x7ff, 0 },
 		{ "ICH_VCTLR_EL2", 1, 0 }, /* no V3 without a legacy interface */
 		{ "ICH_VMCR_EL2", 0xf8000001, 0 },
-		{ "ICH_CONTEXTR_EL2", 0xbf80ffff0000ffff, 0 }, /* F is a result */
 		{ "ICH_PPI_DVIR0_EL2", ALL, 0 },
 		{ "ICH_PPI_DVIR1_EL2", ALL, 0 },
 		{ "ICH_PPI_ENABLER1_EL2", ALL, 0 },
