@@ -95,9 +95,9 @@ static void test_bounds(void)
 	wr(0, "ICH_CONTEXTR_EL2", 0);
 	wr(0, "ICC_ICSR_EL1", 0x30);
 	guest_wr(0, "GIC_CDEN", SPI(5));
-	guest_wr(0, "GIC_CDRCFG", SPI(5));
 	CHECK_EQ(spi_iste(1, 5), 0);
 	CHECK_EQ(rd(0, "ICC_ICSR_EL1"), 0x30);
+	CHECK_EQ(guest_cfg(0, SPI(5)), 1);
 }
 
 static void enable(u32 intid, u64 prio)
