@@ -30,8 +30,9 @@
 #define IDR4_VPE_ID_BITS (9u << 6)
 #define IDR4_VPED_SZ	 6u /* 64 bytes; not used */
 
-#define IST_BASER_MASK (GENMASK(55, 6) | BIT(0))
-#define IST_CFGR_MASK  (BIT(16) | GENMASK(8, 5) | GENMASK(4, 0))
+#define IST_BASER_MASK	   (GENMASK(55, 6) | BIT(0))
+#define IST_CFGR_TWO_LEVEL BIT(16)
+#define IST_CFGR_MASK	   (BIT(16) | GENMASK(8, 5) | GENMASK(4, 0))
 
 static const struct irs_reg {
 	u16 off;
@@ -183,6 +184,18 @@ static u64 read_reg(const struct gicv5 *gic, u32 off)
 	return gicv5_irs_virt_read(gic, off);
 }
 
+/* Linux looks for VALID in its level 1 table, to know which level 2 tables there are. */
+static void map_l2_ist(const struct gicv5 *gic, u32 id)
+{
+	const struct gicv5_irs *irs = &gic->irs;
+	unsigned int istsz = FIELD(irs->ist_cfgr, 8, 7), l2sz = FIELD(irs->ist_cfgr, 6, 5);
+	u64 addr = (irs->ist_baser & GENMASK(55, 6)) + (id >> (10 + 2 * l2sz - istsz)) * 8;
+
+	if ((irs->ist_baser & 1) && (irs->ist_cfgr & IST_CFGR_TWO_LEVEL) &&
+	    !(id >> FIELD(irs->ist_cfgr, 4, 0)))
+		gicv5_mem_write(gic, addr, gicv5_mem_read(gic, addr, 8) | 1, 8);
+}
+
 static void write_reg(struct gicv5 *gic, u32 off, u64 val)
 {
 	struct gicv5_irs *irs = &gic->irs;
@@ -214,6 +227,9 @@ static void write_reg(struct gicv5 *gic, u32 off, u64 val)
 		break;
 	case IRS_IST_CFGR:
 		irs->ist_cfgr = val & IST_CFGR_MASK;
+		break;
+	case IRS_MAP_L2_ISTR:
+		map_l2_ist(gic, GICV5_ID(val));
 		break;
 	default:
 		gicv5_irs_virt_write(gic, off, val);

@@ -62,5 +62,6 @@ void test_irs(void);
 void test_vm(void);
 void test_vist(void);
 void test_doorbell(void);
+void test_wire(void);
 
 #endif

@@ -59,6 +59,19 @@ void test_irs(void)
 	CHECK_EQ(irs_rd(0x190), 0x101ff);
 	CHECK_EQ(irs_rd(0x194), 1);
 
+	/* a level 2 table of the physical IST: two levels, 16 KB, 8 bytes an entry, 14 bits */
+	irs_wr(0x190, BIT(16) | 1 << 7 | 1 << 5 | 14);
+	irs_wr64(0x180, MEM_BASE | 1);
+	set_mem64(MEM_BASE + 8 * 2, MEM_BASE + 0x4000);
+	irs_wr(0x1c0, 2048 * 2 + 5);
+	CHECK_EQ(mem64(MEM_BASE + 8 * 2), (MEM_BASE + 0x4000) | 1);
+	CHECK_EQ(mem64(MEM_BASE + 8 * 1), 0);
+	irs_wr(0x1c0, 1 << 14); /* not an LPI */
+	CHECK_EQ(mem64(MEM_BASE + 8 * 8), 0);
+	irs_wr(0x190, 14);
+	irs_wr(0x1c0, 2048); /* linear */
+	CHECK_EQ(mem64(MEM_BASE + 8), 0);
+
 	/* what is not modelled says so, reads as 0 and changes nothing */
 	val = 1;
 	CHECK(!gicv5_irs_read(&gic, 0x100, 8, &val)); /* SPI_VMR */
