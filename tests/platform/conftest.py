@@ -16,6 +16,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--gicv5-plugin", metavar="FILE", type=Path, default=None,
         help="another build of the plugin than this checkout's: a broken one should be caught",
     )  # fmt: skip
+    parser.addoption(
+        "--gicv5-mutants", action="store_true",
+        help="also show that the checks notice deliberate bugs of the plugin (minutes)",
+    )  # fmt: skip
 
 
 @pytest.fixture(scope="session")

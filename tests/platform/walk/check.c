@@ -104,7 +104,7 @@ void check(u64 got, u64 want, const char *name, ...)
 
 void power_off(void)
 {
-	say("# end: %u checks, %u failed", checks, failures);
+	say("# end: %u checks, %u failed, %u doorbells", checks, failures, host_doorbells);
 	smc(PSCI_SYSTEM_OFF, 0, 0, 0);
 	for (;;)
 		;

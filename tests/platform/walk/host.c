@@ -20,7 +20,7 @@ u64 smc(u64 function, u64 a, u64 b, u64 c);
 void secondary(u64 cpu);
 void secondary_main(void);
 
-u32 nr_cpus;
+u32 nr_cpus, host_doorbells;
 
 #define CDDIS(val) CD("c1, #0", val)
 
@@ -175,6 +175,9 @@ u32 host_drain(u32 lpi, u32 *others)
 			count++;
 		else
 			++*others;
+		host_doorbells += FIELD(intid, 31, 29) == TYPE_LPI &&
+				  (u32)intid >= LPI(FIRST_DOORBELL) &&
+				  (u32)intid < LPI(LAST_DOORBELL);
 		host_eoi(intid);
 		if (count + *others > 1000)
 			give_up("a host interrupt that does not end", intid, 0, 0);

@@ -50,8 +50,9 @@ bool asked_for(const char *word);
 #define VALID	 BIT(32) /* in what CDIA and HPPIR return */
 
 extern u32 nr_cpus;
-void host_init(void);	  /* the whole GIC; on the first CPU */
-void host_cpu_init(void); /* this CPU's interface and EL2 */
+extern u32 host_doorbells; /* acknowledged so far, on all CPUs */
+void host_init(void);	   /* the whole GIC; on the first CPU */
+void host_cpu_init(void);  /* this CPU's interface and EL2 */
 u32 this_cpu(void);
 void host_lpi_enable(u32 lpi, u32 cpu, u32 prio);
 void host_lpi_target(u32 lpi, u32 cpu);
@@ -62,8 +63,9 @@ u64 host_cdia(void);
 void host_eoi(u64 intid);
 bool host_irq(void); /* is the physical IRQ signalled to this CPU? */
 
-/* LPIs 1 to 7 wake the CPUs of that number, doorbells follow. */
+/* LPIs 1 to 7 wake the CPUs of that number; then there are doorbells. */
 #define FIRST_DOORBELL 8
+#define LAST_DOORBELL  3999
 
 /* Run a function on another CPU, or with on_cpu() on any, and wait for what it returns. */
 typedef u64 (*cpu_fn)(u64 a, u64 b);
@@ -151,7 +153,6 @@ static inline void irs_write64(u32 off, u64 val)
 #define ICC_PPI_ENABLER0 "S3_0_C12_C10_6"
 #define ICC_CR0		 "S3_1_C12_C0_1"
 #define ICC_PCR		 "S3_1_C12_C0_2"
-#define ICC_ICSR	 "S3_0_C12_C10_4"
 #define ICH_APR		 "S3_4_C12_C8_4"
 #define ICH_HFGRTR	 "S3_4_C12_C9_4"
 #define ICH_HFGWTR	 "S3_4_C12_C9_6"
