@@ -78,11 +78,23 @@ static void cancelled(struct vm *vm)
 	vdpend(vm, SPI(5), true);
 	check(rings(vm, 0), 0, "put without DB: none");
 	take(vm, 0);
+	vpe_load(vm, 0, 0);
+	vdpend(vm, SPI(5), true);
+	vpe_put(CONTEXTR_DBPM(DBPM_ALL));
+	check(rings(vm, 0), 0, "put without DB, pending already: none, whatever DBPM");
+	take(vm, 0);
 	wait_from(vm, 0, DBPM_ALL);
 	vpe_load(vm, 0, 0);
 	vpe_put(0);
 	vdpend(vm, SPI(5), true);
 	check(rings(vm, 0), 0, "a put without DB cancels an older request");
+	take(vm, 0);
+	/* KVM puts 0, where DBPM 0 hides what DB does */
+	wait_from(vm, 0, DBPM_ALL);
+	vpe_load(vm, 0, 0);
+	vpe_put(CONTEXTR_DBPM(DBPM_ALL));
+	vdpend(vm, SPI(5), true);
+	check(rings(vm, 0), 0, "a put without DB cancels an older request, whatever its DBPM");
 	take(vm, 0);
 	/* One load after the other, without a put: only the load itself can have cancelled. */
 	wait_from(vm, 0, DBPM_ALL);

@@ -136,7 +136,10 @@ static void lost(struct vm *vm)
 	guest_end(LPI(9));
 }
 
-/* IST restore: the table is filled before it is mapped, pending interrupts follow by VDPEND. */
+/*
+ * IST restore: the table is filled before it is mapped, pending interrupts follow by VDPEND. Open:
+ * does an entry that has Pending set when its table is mapped count as pending? KVM clears it.
+ */
 static void restored(void)
 {
 	struct vm *vm = vm_create(17, 2);

@@ -106,6 +106,24 @@ static void faults(void)
 	vm_destroy(vm);
 }
 
+/* KVM takes its vCPUs off first. If it did not, nothing of the VM may be left to a guest. */
+static void destroyed(void)
+{
+	struct vm *vm = vm_create(12, 1);
+	volatile u32 *entry = iste(&vm->spi, 5);
+
+	guest_open();
+	vpe_load(vm, 0, 0);
+	guest_setup(SPI(5), 0, 8);
+	vdpend(vm, SPI(5), true);
+	check(guest(g_isr, 0), BIT(7), "a VM with an interrupt");
+	vm_destroy(vm);
+	must_not_be_resident("destroyed while resident", I_PRIO(8) | I_EN | I_PEND, entry);
+	vdpend(vm, SPI(5), false);
+	check(*entry, I_PRIO(8) | I_EN | I_PEND, "destroyed while resident: VDPEND writes nothing");
+	vpe_put(0);
+}
+
 /* KVM sets IRICHPPIDIS until the guest enables its (emulated) IRS. */
 static void iri_disabled(void)
 {
@@ -161,6 +179,7 @@ void residency_chapter(void)
 	values();
 	resident();
 	faults();
+	destroyed();
 	iri_disabled();
 	ppis_alone();
 }

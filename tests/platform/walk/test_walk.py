@@ -30,11 +30,11 @@ def walk(walker: Walker, parts: Parts) -> Walk:
 @pytest.mark.parametrize(
     ("cpus", "tables", "checks"),
     [
-        (1, LINEAR, 588),
-        (2, LINEAR, 620),
-        (4, LINEAR, 680),
-        (1, TWO_LEVEL, 749),
-        (2, TWO_LEVEL, 781),
+        (1, LINEAR, 597),
+        (2, LINEAR, 629),
+        (4, LINEAR, 689),
+        (1, TWO_LEVEL, 758),
+        (2, TWO_LEVEL, 790),
     ],
 )
 def test_story(walk: Walk, cpus: int, tables: Sequence[str], checks: int) -> None:
