@@ -62,12 +62,14 @@ void host_cpu_init(void)
 
 void host_init(void)
 {
-	irs_write(IRS_IST_CFGR, HOST_ID_BITS);
-	irs_write64(IRS_IST_BASER, (u64)alloc(4ull << HOST_ID_BITS, 64) | 1);
 	irs_write(IRS_CR1, 0);
 	irs_write(IRS_CR0, 1);
 	if (!(irs_read(IRS_CR0) & 2))
 		give_up("IRS_CR0 is not IDLE", irs_read(IRS_CR0), 0, 0);
+	irs_write(IRS_IST_CFGR, HOST_ID_BITS);
+	irs_write64(IRS_IST_BASER, (u64)alloc(4ull << HOST_ID_BITS, 64) | 1);
+	if (!(irs_read(IRS_IST_STATUSR) & IDLE))
+		give_up("IRS_IST_STATUSR is not IDLE", 0, 0, 0);
 	nr_cpus = irs_read(IRS_IDR1) & 0xffff;
 	if (nr_cpus > MAX_CPUS)
 		give_up("too many CPUs", nr_cpus, 0, 0);

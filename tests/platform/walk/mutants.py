@@ -72,7 +72,7 @@ MUTANTS = (
            "residency: F: a VM that never was"),
     Mutant("V stays with F", VM,
            "(c->contextr & ~ICH_CONTEXTR_V) | ICH_CONTEXTR_F", "c->contextr | ICH_CONTEXTR_F",
-           "residency: after F: CDRCFG fails"),
+           "residency: after F: CDRCFG does not tell"),
     Mutant("IRICHPPIDIS is ignored", VIRT,
            " && !(c->contextr & ICH_CONTEXTR_IRICHPPIDIS)", "",
            "residency: IRICHPPIDIS: but not in HPPIR"),
@@ -82,7 +82,7 @@ MUTANTS = (
            "residency: no VPE resident: PPI 3 is signalled"),
     Mutant("commands need no resident VPE", VIRT,
            "if (vpe_resident(c))\n\t\tgicv5_vist_command", "if (1)\n\t\tgicv5_vist_command",
-           "residency: after F: CDRCFG fails"),
+           "residency: after F: CDRCFG does not tell"),
     # interrupts
     Mutant("CDIA keeps Pending", VIST,
            "e &= ~ISTE_PENDING;", ";",

@@ -153,6 +153,7 @@ static inline void irs_write64(u32 off, u64 val)
 #define ICC_PPI_ENABLER0 "S3_0_C12_C10_6"
 #define ICC_CR0		 "S3_1_C12_C0_1"
 #define ICC_PCR		 "S3_1_C12_C0_2"
+#define ICC_ICSR	 "S3_0_C12_C10_4"
 #define ICH_APR		 "S3_4_C12_C8_4"
 #define ICH_HFGRTR	 "S3_4_C12_C9_4"
 #define ICH_HFGWTR	 "S3_4_C12_C9_6"
