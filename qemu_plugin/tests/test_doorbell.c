@@ -189,6 +189,19 @@ static void test_not_configured(void)
 	CHECK(!rung());
 }
 
+/* A VM's id is used again: a VPE that the new VM has not is not asked for by the old one. */
+static void test_next_vm(void)
+{
+	start();
+	irs_wr64(VPE_SELR, M | (u64)3 << 32 | 1);
+	irs_wr64(VPE_DBR, BIT(63) | BIT(62) | (u64)31 << 32 | 100);
+	irs_wr64(VMAP_VMR, M | U | 1);
+	irs_wr64(VMAP_VMR, M | 1);
+	set_mem32(SPI_IST(1) + 4 * 5, PEND | EN | VPE(3));
+	irs_wr64(VMAP_VISTR, M | (u64)1 << 32 | (u64)3 << 29);
+	CHECK(!rung());
+}
+
 void test_doorbell(void)
 {
 	test_requests();
@@ -196,4 +209,5 @@ void test_doorbell(void)
 	test_commands();
 	test_mask();
 	test_not_configured();
+	test_next_vm();
 }
