@@ -156,18 +156,13 @@ static u64 virt_acknowledge(struct gicv5 *gic, unsigned int cpu, bool nmi)
 	return GICV5_INTID_VALID | intid;
 }
 
-/*
- * A command for an SPI or LPI of the resident VPE's VM. If no VPE is resident
- * there is no such interrupt: CDRCFG says so (F), the others are NOPs.
- */
+/* A command for an SPI or LPI of the resident VPE's VM; a NOP if no VPE is resident */
 static void iri_command(struct gicv5 *gic, unsigned int cpu, enum gicv5_reg command, u64 operand)
 {
-	struct gicv5_cpu *c = &gic->cpu[cpu];
+	const struct gicv5_cpu *c = &gic->cpu[cpu];
 
 	if (vpe_resident(c))
 		gicv5_vist_command(gic, cpu, ICH_CONTEXTR_VM(c->contextr), command, operand);
-	else if (command == GIC_CDRCFG)
-		c->icsr = ICC_ICSR_F;
 }
 
 u64 gicv5_virt_insn(struct gicv5 *gic, unsigned int cpu, const struct gicv5_op *op, u64 val)

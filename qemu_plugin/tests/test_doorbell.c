@@ -74,11 +74,14 @@ static void test_cancelled(void)
 {
 	/* by being resident again */
 	start();
+	irs_wr64(VPE_SELR, M | 1);
 	put(PUT_DB(31));
+	CHECK_EQ(irs_rd64(VPE_DBR), BIT(63) | BIT(62) | (u64)31 << 32 | 100);
 	load();
+	CHECK_EQ(irs_rd64(VPE_DBR), BIT(63) | (u64)31 << 32 | 100);
+	wr(0, "ICH_CONTEXTR_EL2", RESIDENT(1, 2)); /* takes its place, which is no request */
 	vdpend(1, SPI(5), true);
 	CHECK(!rung());
-	CHECK_EQ(irs_rd64(VPE_DBR) & BIT(62), 0);
 
 	/* and a put without request does not bring the old one back */
 	start();
@@ -90,6 +93,7 @@ static void test_cancelled(void)
 
 	/* by a put without request, of a VPE that asked by IRS_VPE_DBR while resident */
 	start();
+	guest_wr(1, "GIC_CDPRI", SPI(5)); /* priority 0: whatever the mask */
 	irs_wr64(VPE_SELR, M | 1);
 	irs_wr64(VPE_DBR, BIT(63) | BIT(62) | (u64)31 << 32 | 100);
 	vdpend(1, SPI(5), true);
@@ -189,6 +193,19 @@ static void test_not_configured(void)
 	CHECK(!rung());
 }
 
+/* A VM's id is used again: a VPE that the new VM has not is not asked for by the old one. */
+static void test_next_vm(void)
+{
+	start();
+	irs_wr64(VPE_SELR, M | (u64)3 << 32 | 1);
+	irs_wr64(VPE_DBR, BIT(63) | BIT(62) | (u64)31 << 32 | 100);
+	irs_wr64(VMAP_VMR, M | U | 1);
+	irs_wr64(VMAP_VMR, M | 1);
+	set_mem32(SPI_IST(1) + 4 * 5, PEND | EN | VPE(3));
+	irs_wr64(VMAP_VISTR, M | (u64)1 << 32 | (u64)3 << 29);
+	CHECK(!rung());
+}
+
 void test_doorbell(void)
 {
 	test_requests();
@@ -196,4 +213,5 @@ void test_doorbell(void)
 	test_commands();
 	test_mask();
 	test_not_configured();
+	test_next_vm();
 }

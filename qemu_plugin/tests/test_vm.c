@@ -171,6 +171,13 @@ static void test_bounds(void)
 	irs_wr64(VMAP_VPER, M | (u64)3 << 32 | 1);
 	CHECK_EQ(irs_rd64(VPE_DBR), 0xc000001f00ffffff);
 
+	set_mem64(VMTE(3) + 8, (u64)31 << 59 | VPET(3)); /* as many as can be said */
+	CHECK(vpe_valid(3, 3));
+	irs_wr64(VMAP_VPER, M | (u64)3 << 32 | 1023);
+	irs_wr64(VMAP_VPER, M | (u64)3 << 32 | 1024);
+	CHECK(vpe_valid(3, 1023));
+	CHECK(!vpe_valid(3, 1024));
+
 	/* tables where there is no memory */
 	irs_wr64(VMT_BASER, 0);
 	CHECK(!vpe_valid(3, 1));
