@@ -119,11 +119,11 @@ void cpu_start(u32 cpu, cpu_fn fn, u64 a, u64 b)
 u64 cpu_wait(u32 cpu)
 {
 	struct post *post = &posts[cpu];
-	u64 until = read_sysreg("cntpct_el0") + 10 * read_sysreg("cntfrq_el0");
+	u64 until = read_sysreg("cntpct_el0") + 30 * read_sysreg("cntfrq_el0");
 
 	while (__atomic_load_n(&post->done, __ATOMIC_ACQUIRE) != post->number)
 		if (read_sysreg("cntpct_el0") > until)
-			give_up("a CPU did not come back within 10 s", cpu, (u64)post->fn, post->a);
+			give_up("a CPU did not come back within 30 s", cpu, (u64)post->fn, post->a);
 	return post->result;
 }
 

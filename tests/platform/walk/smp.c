@@ -5,8 +5,9 @@
  */
 #include "walk.h"
 
-#define ROUNDS 50
-#define LONG   (1ull << 36) /* rounds of g_spin: longer than cpu_wait() has patience */
+#define ROUNDS	 50
+#define HOST_LPI 4002	      /* some device's */
+#define LONG	 (1ull << 36) /* rounds of g_spin: longer than cpu_wait() has patience */
 
 static struct vm *vm;
 
@@ -104,6 +105,29 @@ static void interrupted(u32 cpu)
 		taken += on_cpu(cpu, take_on, 0, 0) == (VALID | SPI(5));
 	}
 	check(taken, ROUNDS, "a guest in WFI on CPU %u is woken by each of %u", cpu, ROUNDS);
+}
+
+static u64 turn_on(u64 code, u64 x0)
+{
+	return guest_run((const void *)code, x0).esr;
+}
+
+/* A guest cannot keep the host from its interrupts, whether it runs or waits. */
+static void for_the_host(u32 cpu)
+{
+	const char *const turns[] = { g_spin, g_wfi }, *const what[] = { "spins",
+									 "waits in a WFI" };
+
+	host_lpi_enable(HOST_LPI, cpu, 16);
+	for (u32 i = 0; i < ARRAY_SIZE(turns); i++) {
+		cpu_start(cpu, turn_on, (u64)turns[i], LONG);
+		delay_us(1000);
+		host_lpi_pend(HOST_LPI);
+		check(cpu_wait(cpu), GUEST_IRQ,
+		      "a guest that %s on CPU %u: a host LPI ends its turn", what[i], cpu);
+		check(on_cpu(cpu, drain_on, HOST_LPI, 0), 1, "a guest that %s on CPU %u: the LPI",
+		      what[i], cpu);
+	}
 }
 
 /* IPIs of a guest are LPIs: VPE 0 here sends, VPE 1 there spins, and the other way round. */
@@ -229,6 +253,7 @@ void smp_chapter(void)
 	for (u32 cpu = 1; cpu < nr_cpus; cpu++) {
 		resident_elsewhere(cpu);
 		interrupted(cpu);
+		for_the_host(cpu);
 		ipis(cpu);
 		migration(cpu);
 		doorbell_elsewhere(cpu);

@@ -31,10 +31,10 @@ def walk(walker: Walker, parts: Parts) -> Walk:
     ("cpus", "tables", "checks"),
     [
         (1, LINEAR, 597),
-        (2, LINEAR, 629),
-        (4, LINEAR, 689),
+        (2, LINEAR, 633),
+        (4, LINEAR, 701),
         (1, TWO_LEVEL, 758),
-        (2, TWO_LEVEL, 790),
+        (2, TWO_LEVEL, 794),
     ],
 )
 def test_story(walk: Walk, cpus: int, tables: Sequence[str], checks: int) -> None:
