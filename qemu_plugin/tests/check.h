@@ -62,6 +62,7 @@ void test_irs(void);
 void test_vm(void);
 void test_vist(void);
 void test_doorbell(void);
+void test_random(void);
 void test_wire(void);
 
 #endif

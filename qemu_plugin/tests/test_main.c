@@ -214,6 +214,7 @@ int main(void)
 	test_vm();
 	test_vist();
 	test_doorbell();
+	test_random();
 	test_wire();
 	printf("gicv5: %u checks, %u failed\n", nr_checks, nr_failed);
 	return nr_failed != 0;

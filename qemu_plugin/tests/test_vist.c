@@ -10,15 +10,15 @@ static void test_commands(u32 intid, u64 iste)
 {
 	start_guest();
 	CHECK_EQ(guest_cfg(0, intid), 0); /* a fresh table */
-	set_mem32(iste, 0x7e0);		  /* reserved bits are not ours */
+	set_mem32(iste, 0x7f0);		  /* reserved bits are not ours */
 	guest_wr(0, "GIC_CDPRI", (u64)8 << 35 | intid);
 	guest_wr(0, "GIC_CDEN", intid);
 	guest_wr(0, "GIC_CDPEND", BIT(32) | intid);
-	CHECK_EQ(mem32(iste), 0x7e0 | 0x4009);
-	CHECK_EQ(guest_cfg(0, intid), CFG(0, 8, 0, 0, 1, 1));
+	CHECK_EQ(mem32(iste), 0x7f0 | 0x4009);
+	CHECK_EQ(guest_cfg(0, intid), CFG(0, 8, 0, 0, 1, 1) | BIT(3)); /* IRM */
 	guest_wr(0, "GIC_CDDIS", intid);
-	CHECK_EQ(mem32(iste), 0x7e0 | 0x4001);
-	guest_wr(0, "GIC_CDAFF", BIT(32) | BIT(28) | intid); /* IRM: there is no 1-of-N */
+	CHECK_EQ(mem32(iste), 0x7f0 | 0x4001);
+	guest_wr(0, "GIC_CDAFF", BIT(32) | BIT(28) | intid); /* there is no 1-of-N */
 	CHECK_EQ(mem32(iste), 0x7e0 | 0x14001);
 	guest_wr(0, "GIC_CDAFF", 0xffff00000000 | intid);
 	CHECK_EQ(guest_cfg(1, intid), CFG(0xffff, 8, 0, 0, 1, 0));
@@ -86,6 +86,14 @@ static void test_bounds(void)
 	irs_wr64(VMAP_VISTR, M | U | (u64)1 << 32 | (u64)2 << 29);
 	CHECK_EQ(guest_cfg(0, LPI(5)), 1); /* no LPI table any more */
 	CHECK_EQ(guest_cfg(0, SPI(5)), 0);
+	/* no table has more than 65536 entries */
+	set_mem64(VMTE(1) + 16, IST_WORD(LPI_IST(1), 31));
+	irs_wr64(VMAP_VISTR, M | (u64)1 << 32 | (u64)2 << 29);
+	CHECK_EQ(guest_cfg(0, LPI(65536)), 1);
+	guest_wr(0, "GIC_CDEN", LPI(65535));
+	guest_wr(0, "GIC_CDPEND", BIT(32) | LPI(65535));
+	CHECK_EQ(guest_rd(0, "GICR_CDIA"), VALID(LPI(65535)));
+	guest_wr(0, "GIC_CDEOI", 0);
 	irs_wr64(VMAP_VISTR, M | (u64)1 << 32 | (u64)1 << 29); /* there is no table of PPIs */
 	CHECK_EQ(mem64(VMTE(1) + 8) & 1, 0);
 	vdpend(7, SPI(5), true); /* no such VM */
@@ -267,6 +275,7 @@ static void test_pending_tables(void)
 	vdpend(1, SPI(5), true);
 	irs_wr64(VMAP_VISTR, M | U | (u64)1 << 32 | (u64)2 << 29);
 	CHECK_EQ(mem64(VMTE(1) + 16), IST_WORD(LPI_IST(1), 12));
+	CHECK_EQ(gic.vm[1].pend[0].some[0], 0);
 	CHECK_EQ(guest_rd(0, "ICC_HPPIR_EL1"), VALID(SPI(5)));
 	for (u64 id = 0; id < 4096; id++)
 		set_mem32(LPI_IST(1) + 4 * id, EN | PRIO(id % 31));
