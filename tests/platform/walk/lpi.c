@@ -120,9 +120,9 @@ static void lost(struct vm *vm)
 	memory_changed();
 	vmt_command(IRS_VMAP_VISTR, MAP_M | MAP_U | (u64)vm->id << 32 | TYPE_LPI << 29);
 	check(memory_changed(), 1, "unmapping the LPIs writes the VMTE only");
-	vmte(vm->id)[2] = 0;
 	check(guest(g_hppir, 0), VALID | SPI(3), "LPI 9 is gone, SPI 3 is not");
 	check(guest_rcfg(LPI(9)), ICSR_F, "there are no LPIs");
+	vmte(vm->id)[2] = 0;
 	check(guest_ack(), VALID | SPI(3), "SPI 3 is acknowledged");
 	guest_end(SPI(3));
 	check(guest_ack(), 0, "nothing else is");

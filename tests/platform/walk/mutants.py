@@ -139,30 +139,11 @@ MUTANTS = (
     Mutant("a load does not cancel", VM,
            "gic->vm[vm].vpe[vpe].req = false;", ";",
            "doorbells: a load cancels an older request"),
-    Mutant("neither a put nor a load cancels", VM,
-           """gic->vm[vm].vpe[vpe].req = false;
-	} else if (old & ICH_CONTEXTR_V) {
-		struct gicv5_vpe *p;
-
-		vm = ICH_CONTEXTR_VM(old);
-		vpe = ICH_CONTEXTR_VPE(old);
-		p = &gic->vm[vm].vpe[vpe];
-		p->req = val""",
-           """;
-	} else if (old & ICH_CONTEXTR_V) {
-		struct gicv5_vpe *p;
-
-		vm = ICH_CONTEXTR_VM(old);
-		vpe = ICH_CONTEXTR_VPE(old);
-		p = &gic->vm[vm].vpe[vpe];
-		p->req = p->req || val""",
-           "doorbells: a put without DB cancels an older request, whatever its DBPM"),
     Mutant("DB is ignored", VM,
            "p->req = val & ICH_CONTEXTR_DB;", "p->req = true;",
            "doorbells: put without DB, pending already: none, whatever DBPM"),
-    Mutant("no doorbell at the put", VM,
-           "p->dbpm = ICH_CONTEXTR_DBPM(val);\n\t\tdoorbell(gic, vm, vpe);",
-           "p->dbpm = ICH_CONTEXTR_DBPM(val);",
+    Mutant("a put is about another VPE than was resident", VM,
+           "vpe = ICH_CONTEXTR_VPE(old);", "vpe = ICH_CONTEXTR_VPE(old) ^ 1;",
            "doorbells: pending at the put: a doorbell at once"),
     Mutant("DBPM is a strict limit", VM,
            "&intid) > p->dbpm", "&intid) >= p->dbpm",

@@ -40,7 +40,6 @@ static void one_vm(void)
 
 	ist_init(&vm->spi, 5, 0, false);
 	spis = (u64)vm->spi.base | 5ull << 59;
-	check(ist_vmte_word(&vm->spi), spis, "32 SPIs, linear, entries of 4 bytes");
 	e[3] = spis;
 	memory_changed();
 	check(vmt_command(IRS_VMAP_VISTR, 0x8000000060000000), true, "VMAP_VISTR: idle around it");
@@ -80,7 +79,6 @@ static void several_vcpus(void)
 
 	vmt_make_l2(3);
 	vm_write_vmte(vm);
-	check(FIELD(vmte(3)[1], 63, 59), 2, "four VPEs: VPE_ID_BITS 2");
 	vmt_command(IRS_VMAP_VMR, MAP_M | 3);
 	for (u32 vpe = 0; vpe < 4; vpe++)
 		vpet[vpe] = (u64)vm->vped + 64 * vpe;
@@ -175,7 +173,6 @@ static void lpi_ist(void)
 static void linear(void)
 {
 	check(quiet(IRS_VMAP_L2_VMTR, MAP_M), true, "a linear VMT has no level 2 to map");
-	check((u64)vmte(255) - (u64)vmt, 255 * 32, "VMTE 255 is at 255 * 32");
 }
 
 /* A level 2 table is 4 KB, 128 VMTEs, whatever else there is. */

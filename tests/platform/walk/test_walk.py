@@ -30,11 +30,11 @@ def walk(walker: Walker, parts: Parts) -> Walk:
 @pytest.mark.parametrize(
     ("cpus", "tables", "checks"),
     [
-        (1, LINEAR, 597),
-        (2, LINEAR, 633),
-        (4, LINEAR, 701),
-        (1, TWO_LEVEL, 758),
-        (2, TWO_LEVEL, 794),
+        (1, LINEAR, 594),
+        (2, LINEAR, 630),
+        (4, LINEAR, 698),
+        (1, TWO_LEVEL, 756),
+        (2, TWO_LEVEL, 792),
     ],
 )
 def test_story(walk: Walk, cpus: int, tables: Sequence[str], checks: int) -> None:
