@@ -233,14 +233,17 @@ void gicv5_context_write(struct gicv5 *gic, unsigned int cpu, u64 val)
 			c->contextr = (c->contextr & ~ICH_CONTEXTR_V) | ICH_CONTEXTR_F;
 		else
 			gic->vm[vm].vpe[vpe].req = false;
-	} else if (old & ICH_CONTEXTR_V) {
+	}
+	if (old & ICH_CONTEXTR_V) {
 		struct gicv5_vpe *p;
 
 		vm = ICH_CONTEXTR_VM(old);
 		vpe = ICH_CONTEXTR_VPE(old);
 		p = &gic->vm[vm].vpe[vpe];
-		p->req = val & ICH_CONTEXTR_DB;
-		p->dbpm = ICH_CONTEXTR_DBPM(val);
-		doorbell(gic, vm, vpe);
+		if (!(val & ICH_CONTEXTR_V)) {
+			p->req = val & ICH_CONTEXTR_DB;
+			p->dbpm = ICH_CONTEXTR_DBPM(val);
+		}
+		doorbell(gic, vm, vpe); /* IRS_VPE_DBR may have asked for it before */
 	}
 }

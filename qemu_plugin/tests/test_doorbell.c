@@ -106,6 +106,18 @@ static void test_cancelled(void)
 	CHECK_EQ(irs_rd64(VPE_DBR), BIT(63) | (u64)31 << 32 | 100);
 }
 
+/* Asked for while resident, by IRS_VPE_DBR; then another VPE takes the CPU, or none can. */
+static void test_taken_over(u64 by)
+{
+	start();
+	vdpend(1, SPI(5), true);
+	irs_wr64(VPE_SELR, M | 1);
+	irs_wr64(VPE_DBR, BIT(63) | BIT(62) | (u64)31 << 32 | 100);
+	CHECK(!rung());
+	wr(0, "ICH_CONTEXTR_EL2", by);
+	CHECK(rung());
+}
+
 /* Every command that can make the condition true, given by the other VPE */
 static void test_commands(void)
 {
@@ -210,6 +222,8 @@ void test_doorbell(void)
 {
 	test_requests();
 	test_cancelled();
+	test_taken_over(RESIDENT(1, 2));
+	test_taken_over(RESIDENT(1, 77)); /* F */
 	test_commands();
 	test_mask();
 	test_not_configured();

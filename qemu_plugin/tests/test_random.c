@@ -83,7 +83,7 @@ static void decent_operation(void)
 	u32 cpu = rnd(2), vm = 1 + rnd(2), intid = rnd(2) ? SPI(rnd(32)) : LPI(rnd(32));
 	u64 arg = rnd(2) ? (u64)rnd(4) << 32 | (u64)rnd(4) << 38 : BIT(32);
 
-	switch (rnd(8)) {
+	switch (rnd(9)) {
 	case 0:
 	case 1:
 	case 2:
@@ -100,13 +100,18 @@ static void decent_operation(void)
 		guest_wr(cpu, "GIC_CDEOI", 0);
 		break;
 	case 6: /* to another VPE, which is on no other CPU; or off */
-		wr(cpu, "ICH_CONTEXTR_EL2", rnd(2) ? PUT_DB(rnd(32)) : 0);
+		if (rnd(4))
+			wr(cpu, "ICH_CONTEXTR_EL2", rnd(2) ? PUT_DB(rnd(32)) : 0);
 		if (rnd(2))
 			wr(cpu, "ICH_CONTEXTR_EL2",
 			   RESIDENT(vm, cpu * 2 + rnd(2)) | (rnd(4) ? 0 : BIT(61)));
 		break;
 	case 7:
 		wr(cpu, "ICH_PPI_PENDR0_EL2", rnd(2) ? 8 : 0);
+		break;
+	case 8:
+		irs_wr64(VPE_SELR, M | (u64)rnd(4) << 32 | vm);
+		irs_wr64(VPE_DBR, BIT(63) | (rnd(2) ? BIT(62) : 0) | (u64)rnd(32) << 32 | 100);
 		break;
 	}
 }
