@@ -334,7 +334,7 @@ def _checks(root: Path, scratch: Path) -> list[tuple[str, list[str]]]:
     # kernel/ follows the kernel's own style, which checkpatch knows and clang-format does not.
     sources = sorted(
         str(path.relative_to(root))
-        for part in ("docs", "guest", "qemu_plugin")
+        for part in ("docs", "guest", "qemu_plugin", "tests/platform")
         for path in (root / part).rglob("*.[ch]")
     )
     make = ["make", "-C", "qemu_plugin", "test"]
@@ -346,6 +346,7 @@ def _checks(root: Path, scratch: Path) -> list[tuple[str, list[str]]]:
         ("qemu_plugin", [*make, f"OUT={scratch}"]),
         ("qemu_plugin, sanitized", [*make, f"OUT={scratch}", "SAN=1"]),
         ("tests/unit", [*python, "pytest", "-q", "tests/unit"]),
+        ("tests/platform", [*python, "pytest", "-q", "tests/platform"]),
         ("tests/selfcheck", [*python, "pytest", "-q", "tests/selfcheck"]),
     ]
 

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The project's own tests: unit/ needs no kernel, target/ does."""
+"""The project's own tests: unit/ and platform/ need no kernel, target/ does."""
