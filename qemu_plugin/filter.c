@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Which instructions get a callback, decided when QEMU translates them. */
 #include "platform.h"
+#include "trace.h"
 
 typedef void (*insn_cb)(unsigned int cpu, void *ref);
 
@@ -50,6 +51,8 @@ static insn_cb choose(u32 word, enum qemu_plugin_cb_flags *flags, unsigned int *
 	if (read && (enc == ENC_ESR_EL2 || enc == ENC_ESR_EL1))
 		return el2_read_esr;
 	*flags = QEMU_PLUGIN_CB_RW_REGS;
+	if (word == TRACE_MARK_INSN)
+		return trace_on() ? sysreg_mark : NULL;
 	if (!read && enc == ENC_HCR_EL2)
 		return el2_write_hcr;
 	if (!read && is_timer(enc))

@@ -4,6 +4,7 @@
  *
  *   qemu-system-aarch64 -M virt,gic-version=2,virtualization=on -cpu max
  *	-accel tcg,thread=multi -smp N -dtb gicv5.dtb -plugin libgicv5.so[,trace=PATH]
+ *	[,trace-records=N]
  *
  * gicv5*.c  the GICv5, a state machine that knows nothing of QEMU
  * wire.c    QEMU's GICv2 as the wires that carry its signals
@@ -13,6 +14,7 @@
  * Not possible with -icount: QEMU aborts when a callback raises an interrupt.
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "platform.h"
@@ -29,7 +31,6 @@ static void at_exit(void *unused)
 	struct vcpu_stats sum = { 0 };
 
 	(void)unused;
-	trace_close();
 	for (unsigned int i = 0; i < GICV5_MAX_CPUS; i++) {
 		const struct vcpu_stats *s = &platform.vcpu[i].stats;
 
@@ -55,23 +56,40 @@ static void at_exit(void *unused)
 
 static bool parse_args(int argc, char **argv)
 {
-	for (int i = 0; i < argc; i++) {
-		const char *path;
+	unsigned long records = TRACE_RECORDS;
+	const char *path = NULL;
 
-		if (strncmp(argv[i], "trace=", 6)) {
-			report_error("unknown argument '%s': the only one is trace=PATH", argv[i]);
+	for (int i = 0; i < argc; i++) {
+		const char *value = strchr(argv[i], '=');
+
+		if (!strncmp(argv[i], "trace=", 6)) {
+			path = value + 1;
+		} else if (!strncmp(argv[i], "trace-records=", 14)) {
+			char *end;
+
+			records = strtoul(value + 1, &end, 10);
+			if (*end || records < 1 || records > TRACE_RECORDS_MAX) {
+				report_error("argument '%s': use a number from 1 to %u", argv[i],
+					     TRACE_RECORDS_MAX);
+				return false;
+			}
+		} else {
+			report_error("unknown argument '%s': there are trace=PATH and "
+				     "trace-records=N",
+				     argv[i]);
 			return false;
 		}
-		path = argv[i] + 6;
-		/* QEMU makes "trace=on" of a bare "trace" */
-		if (!*path || !strcmp(path, "on")) {
-			report_error("argument 'trace' needs a file: use trace=PATH");
-			return false;
-		}
-		if (!trace_open(path)) {
-			report_error("cannot write the trace to '%s': %m", path);
-			return false;
-		}
+	}
+	if (!path)
+		return true;
+	/* QEMU makes "trace=on" of a bare "trace" */
+	if (!*path || !strcmp(path, "on")) {
+		report_error("argument 'trace' needs a file: use trace=PATH");
+		return false;
+	}
+	if (!trace_open(path, (u32)records)) {
+		report_error("cannot write the trace to '%s': %m", path);
+		return false;
 	}
 	return true;
 }

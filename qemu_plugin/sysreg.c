@@ -10,17 +10,18 @@
 #include "report.h"
 #include "trace.h"
 
-static void trace_access(unsigned int cpu, unsigned int el, u64 pc, const char *interface,
-			 const struct gicv5_op *op, bool read, u64 val)
+static void trace_access(unsigned int cpu, unsigned int el, u64 pc, enum trace_interface interface,
+			 u16 enc, enum trace_op op, u64 val)
 {
 	trace_write(&(struct trace_event){
-		.cpu = cpu,
-		.el = el,
+		.cpu = (u8)cpu,
+		.el = (u8)el,
 		.pc = pc,
 		.guest = platform.gic.cpu[cpu].el1_virtual,
 		.interface = interface,
-		.op = read ? "read" : "write",
-		.reg = op->name,
+		.op = op,
+		.reg = enc,
+		.size = 8,
 		.val = val,
 	});
 }
@@ -80,7 +81,8 @@ void sysreg_cpuif(unsigned int cpu, void *ref)
 	if (gic->dirty)
 		wire_sync(cpu);
 	if (trace_on())
-		trace_access(cpu, el, pc, virt ? "virt" : "phys", op, read, val);
+		trace_access(cpu, el, pc, virt ? TRACE_VIRT : TRACE_PHYS, op->enc,
+			     read ? TRACE_READ : TRACE_WRITE, val);
 	platform_unlock();
 	if (read)
 		vcpu_write_x(v, insn_rt(in.word), val);
@@ -110,7 +112,7 @@ void sysreg_ich(unsigned int cpu, void *ref)
 	if (gic->dirty)
 		wire_sync(cpu);
 	if (trace_on())
-		trace_access(cpu, el, pc, "ich", op, read, val);
+		trace_access(cpu, el, pc, TRACE_ICH, op->enc, read ? TRACE_READ : TRACE_WRITE, val);
 	platform_unlock();
 	if (read)
 		vcpu_write_x(v, insn_rt(in.word), val);
@@ -131,6 +133,13 @@ void sysreg_unknown(unsigned int cpu, void *ref)
 	if (el == 0 || (el == 1 && (SYS_OP1(enc) & 4)))
 		return;
 	v->stats.unknown++;
+	if (trace_on()) {
+		platform_lock();
+		trace_access(cpu, el, vcpu_pc(v, in),
+			     platform.gic.cpu[cpu].el1_virtual ? TRACE_VIRT : TRACE_PHYS, enc,
+			     TRACE_UNDEF, in.word);
+		platform_unlock();
+	}
 	if (!report_once(enc | (insn_is_read(in.word) ? 1u << 16 : 0)))
 		return;
 	snprintf(name, sizeof(name), "S%u_%u_C%u_C%u_%u", SYS_OP0(enc), SYS_OP1(enc), SYS_CRN(enc),
@@ -139,4 +148,16 @@ void sysreg_unknown(unsigned int cpu, void *ref)
 		       name, op ? " " : "", op ? op->name : "",
 		       insn_is_read(in.word) ? "read" : "write", el,
 		       (unsigned long long)vcpu_pc(v, in));
+}
+
+/* What the agent or the guest says about itself: see trace.h. */
+void sysreg_mark(unsigned int cpu, void *ref)
+{
+	struct vcpu *v = &platform.vcpu[cpu];
+	struct insn in = insn_unpack(ref);
+
+	platform_lock();
+	trace_access(cpu, vcpu_el(v), vcpu_pc(v, in), TRACE_AGENT, 0, TRACE_MARK,
+		     vcpu_read_x(v, 0));
+	platform_unlock();
 }

@@ -21,6 +21,8 @@ from typing import Final
 from qemu.qmp import QMPClient
 
 from harness.errors import BootError, ConfigError, TargetError, TransportError
+from harness.hwtrace.ring import Ring
+from harness.hwtrace.slices import Slice, slice_of
 from harness.program import Program
 from harness.provision.images import load_images
 from harness.provision.paths import default_images
@@ -40,6 +42,7 @@ BOOT_SECONDS: Final = 60.0
 AHEAD: Final = 8  # programs sent before they are asked for, so that the host need not wait
 GRACE_SECONDS: Final = 10.0  # beyond a program's own deadline, which the agent enforces
 QMP_SECONDS: Final = 2.0
+KEPT_RECORDS: Final = 1 << 20  # of a trace that is to be kept: 40 MiB a host
 
 STATISTICS: Final = "gicv5: stats"  # the plugin's last words
 
@@ -61,7 +64,7 @@ class Machine:
     initramfs: Path
     cmdline: str = ""
     cpus: int = 1
-    trace: Path | None = None  # a folder; one file per boot
+    trace: Path | None = None  # keep what is recorded in this folder; one file per boot
 
     def __post_init__(self) -> None:
         if not 1 <= self.cpus <= MAX_CPUS:
@@ -95,11 +98,15 @@ class Machine:
                 )
             return gicv5_tree(dtb.read_bytes())
 
+    def ring(self, folder: Path) -> Path:
+        """Where the platform records accesses to the GIC, of the host with this folder."""
+        return self.trace / f"{folder.name}.bin" if self.trace else folder / "trace.bin"
+
     def argv(self, folder: Path, channel: int, monitor: int) -> list[str]:
         """The command line.  ``channel`` and ``monitor`` are connected sockets QEMU inherits."""
-        plugin = str(self.plugin)
+        plugin = f"{self.plugin},trace={self.ring(folder)}"
         if self.trace:
-            plugin += f",trace={self.trace / f'{folder.name}.txt'}"
+            plugin += f",trace-records={KEPT_RECORDS}"
         return [
             *self.qemu, "-M", VIRT, *self.board(), "-accel", "tcg,thread=multi,tb-size=16",
             "-run-with", "exit-with-parent=on", "-no-reboot",
@@ -138,6 +145,9 @@ class QemuHost:
         self._console_from = 0
         self._ahead = deque[Sent]()
         self._warned = 0
+        self._running = 0
+        self._ring = machine.ring(self._folder)
+        self._programs = self._ring.with_suffix(".programs") if machine.trace else None
         ours, theirs = socket.socketpair()
         self._monitor, monitor = socket.socketpair()
         self._channel = Channel(ours)
@@ -190,6 +200,7 @@ class QemuHost:
             self._send_programs([program], deadline_ms, deadline)
         sent = self._ahead.popleft()
         self._console_from = sent.console
+        self._running = sent.sequence
         waiting = [ahead.program for ahead in self._ahead]
         if len(waiting) <= AHEAD // 2 and all(map(is_, waiting, upcoming)):
             self._send_programs(upcoming[len(waiting) : AHEAD], deadline_ms, deadline)
@@ -203,6 +214,13 @@ class QemuHost:
         sequences = self._send(FrameType.RUN, payloads, until)
         for program, sequence in zip(programs, sequences, strict=True):
             self._ahead.append(Sent(program, sequence, console))
+            if self._programs:
+                with self._programs.open("a") as file:
+                    file.write(f"{sequence} {program.name}\n")
+
+    def accesses(self) -> Slice:
+        with Ring(self._ring) as ring:
+            return slice_of(ring, self._running)
 
     def command(self, argv: Sequence[str], timeout: float) -> CommandOutput:
         payload = b"".join(arg.encode() + b"\0" for arg in argv)
@@ -215,7 +233,7 @@ class QemuHost:
 
     def close(self) -> None:
         if self._process.poll() is None:
-            self._process.send_signal(signal.SIGTERM)  # QEMU flushes the trace and ends
+            self._process.send_signal(signal.SIGTERM)
             try:
                 self._process.wait(3)
             except subprocess.TimeoutExpired:

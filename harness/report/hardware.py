@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What the kernel did to the GIC around the operation that went wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from harness.hwtrace.decode import describe, line
+from harness.hwtrace.fields import counterpart
+from harness.hwtrace.ring import Record
+from harness.hwtrace.slices import Located, Place, Slice, between, is_mark
+from harness.program import Program, Run
+from harness.report.listing import register_of
+from harness.report.verdict import Outcome
+from harness.trace import Step
+
+SHOWN: Final = 40  # accesses in a report; all of them are in the artefacts
+
+
+def accesses(outcome: Outcome) -> Iterator[str]:
+    """The accesses that matter to the first difference, or the last before a crash.
+
+    They begin with the run of a vCPU that the differing operation is, or follows: there KVM writes
+    the vCPU's state.  Left out is what changes nothing: the host's own interrupts, and a register
+    that is written or read with the value that the line before had; but the register in question
+    is always shown.
+    """
+    sliced = outcome.accesses
+    if not sliced.located:
+        return
+    differences = outcome.comparison.differences
+    step = differences[0].step if differences else None
+    first, last = _window(outcome.program, step, sliced)
+    chosen = between(sliced.located, first, last)
+    register = register_of(step) if step else None
+    shown = list(_news(chosen, counterpart(register.name) if register else ""))
+    cut = max(0, len(shown) - SHOWN)
+    count = sum(not is_mark(each.record) for each in chosen)
+    yield f"accesses to the GIC, {_span(first, last, outcome.program)}:"
+    if sliced.incomplete:
+        yield "  (the first accesses of this program were overwritten)"
+    if cut:
+        yield f"  ... {cut} before"
+    yield from (f"  {_line(each.record)}" for each in shown[cut:])
+    kept = sum(not is_mark(each.record) for each in shown[cut:])
+    yield f"  ({kept} of {count}: all are in hardware-trace.txt)"
+
+
+def everything(sliced: Slice) -> Iterator[str]:
+    """All accesses of the program, for the artefacts."""
+    if not sliced.located:
+        return
+    if sliced.incomplete:
+        yield "(the first accesses of this program were overwritten)"
+    started = sliced.located[0].record.time
+    yield from (line(each.record, started) for each in sliced.located)
+
+
+def _window(program: Program, step: Step | None, sliced: Slice) -> tuple[Place, Place]:
+    """From which operation to which (exclusive)."""
+    if step is None:  # it died: the last operation is where
+        at = max(each.place for each in sliced.located)
+        return Place(at.op), Place(at.op + 1)
+    runs = [i for i, op in enumerate(program.ops[: step.op_index + 1]) if isinstance(op, Run)]
+    first = Place(runs[-1] if runs else step.op_index)
+    if step.guest_index is None:
+        return first, Place(step.op_index + 1)
+    return first, Place(step.op_index, step.guest_index + 1)
+
+
+def _span(first: Place, last: Place, program: Program) -> str:
+    end = "the end" if last.op >= len(program.ops) else f"operation {last}"
+    return f"from operation {first} to {end}"
+
+
+def _news(located: Sequence[Located], wanted: str) -> Iterator[Located]:
+    """Leave out what repeats.  A register that was not seen yet is taken to be 0."""
+    seen: dict[tuple[int, str, str], int] = {}
+    marks: list[Located] = []
+    for each in located:
+        record = each.record
+        if is_mark(record):
+            marks.append(each)
+        elif _matters(record, seen, wanted):
+            yield from marks
+            marks = []
+            yield each
+    yield from marks
+
+
+def _matters(record: Record, seen: dict[tuple[int, str, str], int], wanted: str) -> bool:
+    if record.op not in ("read", "write"):
+        return True
+    if record.interface == "phys":
+        return False
+    key = (record.cpu, record.interface, record.name)
+    changed = seen.get(key, 0) != record.value
+    seen[key] = record.value
+    return changed or record.guest or counterpart(record.name) == wanted
+
+
+def _line(record: Record) -> str:
+    if is_mark(record):
+        return describe(record)
+    return f"cpu{record.cpu} EL{record.el} {record.interface:<4} {describe(record)}"
