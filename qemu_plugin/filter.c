@@ -50,9 +50,10 @@ static insn_cb choose(u32 word, enum qemu_plugin_cb_flags *flags, unsigned int *
 		return el2_read_pfr2;
 	if (read && (enc == ENC_ESR_EL2 || enc == ENC_ESR_EL1))
 		return el2_read_esr;
-	*flags = QEMU_PLUGIN_CB_RW_REGS;
+	*flags = QEMU_PLUGIN_CB_R_REGS;
 	if (word == TRACE_MARK_INSN)
 		return trace_on() ? sysreg_mark : NULL;
+	*flags = QEMU_PLUGIN_CB_RW_REGS;
 	if (!read && enc == ENC_HCR_EL2)
 		return el2_write_hcr;
 	if (!read && is_timer(enc))

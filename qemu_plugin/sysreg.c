@@ -154,10 +154,11 @@ void sysreg_unknown(unsigned int cpu, void *ref)
 void sysreg_mark(unsigned int cpu, void *ref)
 {
 	struct vcpu *v = &platform.vcpu[cpu];
-	struct insn in = insn_unpack(ref);
+	unsigned int el = vcpu_el(v);
+	u64 what = vcpu_read_x(v, 0);
 
+	(void)ref; /* where the agent is does not matter, and costs a register */
 	platform_lock();
-	trace_access(cpu, vcpu_el(v), vcpu_pc(v, in), TRACE_AGENT, 0, TRACE_MARK,
-		     vcpu_read_x(v, 0));
+	trace_access(cpu, el, 0, TRACE_AGENT, 0, TRACE_MARK, what);
 	platform_unlock();
 }

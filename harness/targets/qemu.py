@@ -37,6 +37,7 @@ from harness.wire import Frame, FrameType, Hello, decode_trace, encode_program, 
 
 VIRT: Final = "virt,gic-version=2,virtualization=on"
 CPU: Final = "max,pauth=off"  # signed pointers are slow in TCG: a third of a Debian host's time
+PLAIN: Final = "virt,gic-version=3,virtualization=on"  # what QEMU has itself, to compare with
 MEMORY_MIB: Final = 256
 BOOT_SECONDS: Final = 60.0
 AHEAD: Final = 8  # programs sent before they are asked for, so that the host need not wait
@@ -56,10 +57,13 @@ BASE_CMDLINE: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """Everything that a host is made of.  ``qemu`` is the argv prefix that starts it."""
+    """Everything that a host is made of.  ``qemu`` is the argv prefix that starts it.
+
+    ``plugin`` None: QEMU's own GICv3 host, to compare with.
+    """
 
     qemu: tuple[str, ...]
-    plugin: Path
+    plugin: Path | None
     kernel: Path
     initramfs: Path
     cmdline: str = ""
@@ -102,17 +106,21 @@ class Machine:
         """Where the platform records accesses to the GIC, of the host with this folder."""
         return self.trace / f"{folder.name}.bin" if self.trace else folder / "trace.bin"
 
-    def argv(self, folder: Path, channel: int, monitor: int) -> list[str]:
-        """The command line.  ``channel`` and ``monitor`` are connected sockets QEMU inherits."""
+    def _gic(self, folder: Path) -> list[str]:
+        if not self.plugin:
+            return ["-M", PLAIN]
         plugin = f"{self.plugin},trace={self.ring(folder)}"
         if self.trace:
             plugin += f",trace-records={KEPT_RECORDS}"
+        return ["-M", VIRT, "-dtb", str(folder / "gicv5.dtb"), "-plugin", plugin]
+
+    def argv(self, folder: Path, channel: int, monitor: int) -> list[str]:
+        """The command line.  ``channel`` and ``monitor`` are connected sockets QEMU inherits."""
         return [
-            *self.qemu, "-M", VIRT, *self.board(), "-accel", "tcg,thread=multi,tb-size=16",
+            *self.qemu, *self._gic(folder), *self.board(), "-accel", "tcg,thread=multi,tb-size=16",
             "-run-with", "exit-with-parent=on", "-no-reboot",
             "-kernel", str(self.kernel), "-initrd", str(self.initramfs),
             "-append", self.append(),
-            "-dtb", str(folder / "gicv5.dtb"), "-plugin", plugin,
             "-chardev", f"file,id=console,path={folder / 'console'}", "-serial", "chardev:console",
             "-chardev", f"socket,id=monitor,fd={monitor}",
             "-object", "monitor-qmp,id=qmp,chardev=monitor",
