@@ -23,10 +23,10 @@ static insn_cb gic_callback(u16 enc, bool read, unsigned int *index)
 	if (!op || op->class == GICV5_EL2_ONLY)
 		return sysreg_unknown;
 	if (op->class == GICV5_UNDEF)
-		return NULL;
+		return sysreg_undef;
 	if (!(op->access & (read ? OP_R : OP_W))) {
 		/* Writing a read-only register is UNDEF; SYS for SYSL is another instruction. */
-		return op->class == GICV5_GIC ? sysreg_unknown : NULL;
+		return op->class == GICV5_GIC ? sysreg_unknown : sysreg_undef;
 	}
 	*index = (unsigned int)(op - gicv5_ops);
 	return op->class == GICV5_ICH ? sysreg_ich : sysreg_cpuif;

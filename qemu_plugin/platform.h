@@ -37,6 +37,7 @@ static inline void platform_unlock(void)
 void sysreg_cpuif(unsigned int cpu, void *ref);
 void sysreg_ich(unsigned int cpu, void *ref);
 void sysreg_unknown(unsigned int cpu, void *ref);
+void sysreg_undef(unsigned int cpu, void *ref);
 void sysreg_mark(unsigned int cpu, void *ref);
 
 /* el2.c: exceptions to EL2 and the registers around them */

@@ -26,6 +26,26 @@ static void trace_access(unsigned int cpu, unsigned int el, u64 pc, enum trace_i
 	});
 }
 
+/* The access is left to QEMU, which raises UNDEF. */
+void sysreg_undef(unsigned int cpu, void *ref)
+{
+	struct vcpu *v = &platform.vcpu[cpu];
+	struct insn in = insn_unpack(ref);
+	const struct gicv5_op *op = gicv5_find_op(insn_enc(in.word));
+	enum trace_interface interface = TRACE_PHYS;
+	unsigned int el = vcpu_el(v);
+
+	if (!trace_on())
+		return;
+	if (op && op->class == GICV5_ICH)
+		interface = TRACE_ICH;
+	else if (el < 2 && platform.gic.cpu[cpu].el1_virtual)
+		interface = TRACE_VIRT;
+	platform_lock();
+	trace_access(cpu, el, vcpu_pc(v, in), interface, insn_enc(in.word), TRACE_UNDEF, in.word);
+	platform_unlock();
+}
+
 static void count_insn(struct vcpu_stats *st, const struct gicv5_op *op, bool virt, u64 val)
 {
 	if (op->reg != GICR_CDIA)
@@ -49,8 +69,10 @@ void sysreg_cpuif(unsigned int cpu, void *ref)
 	unsigned int el = vcpu_el(v);
 	u64 pc, val;
 
-	if (el == 0)
-		return; /* UNDEF */
+	if (el == 0) {
+		sysreg_undef(cpu, ref);
+		return;
+	}
 	pc = vcpu_pc(v, in);
 	virt = el == 1 && gic->cpu[cpu].el1_virtual;
 	if (el == 1 && gicv5_fgt_traps(&gic->cpu[cpu], op, read)) {
@@ -100,8 +122,10 @@ void sysreg_ich(unsigned int cpu, void *ref)
 	unsigned int el = vcpu_el(v);
 	u64 pc, val;
 
-	if (el != 2)
-		return; /* UNDEF */
+	if (el != 2) {
+		sysreg_undef(cpu, ref);
+		return;
+	}
 	pc = vcpu_pc(v, in);
 	val = read ? 0 : vcpu_read_x(v, insn_rt(in.word));
 	platform_lock();
@@ -129,17 +153,11 @@ void sysreg_unknown(unsigned int cpu, void *ref)
 	unsigned int el = vcpu_el(v);
 	char name[32];
 
+	sysreg_undef(cpu, ref);
 	/* At EL0 every one of them is UNDEF, and so is at EL1 what belongs to EL2. */
 	if (el == 0 || (el == 1 && (SYS_OP1(enc) & 4)))
 		return;
 	v->stats.unknown++;
-	if (trace_on()) {
-		platform_lock();
-		trace_access(cpu, el, vcpu_pc(v, in),
-			     platform.gic.cpu[cpu].el1_virtual ? TRACE_VIRT : TRACE_PHYS, enc,
-			     TRACE_UNDEF, in.word);
-		platform_unlock();
-	}
 	if (!report_once(enc | (insn_is_read(in.word) ? 1u << 16 : 0)))
 		return;
 	snprintf(name, sizeof(name), "S%u_%u_C%u_C%u_%u", SYS_OP0(enc), SYS_OP1(enc), SYS_CRN(enc),

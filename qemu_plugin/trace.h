@@ -48,7 +48,7 @@ enum trace_op {
 	TRACE_READ,
 	TRACE_WRITE,
 	TRACE_TRAP,  /* a fine-grained trap was delivered: val is ESR_EL2 */
-	TRACE_UNDEF, /* not modelled, left to QEMU's UNDEF: val is the instruction */
+	TRACE_UNDEF, /* UNDEF: val is the instruction */
 	TRACE_MARK,
 };
 

@@ -16,6 +16,7 @@ from harness.ppi import NR_PPIS, PPI_NAMES, U64, Kind, bits, ppi_name
 
 _TYPES: Final = {1: "PPI", 2: "LPI", 3: "SPI"}
 _EC_SYSREG: Final = 0x18
+_FIELDS: Final = 4
 _LISTED: Final = 8  # PPIs by name; more are shown as ranges
 
 
@@ -66,10 +67,10 @@ def meaning(name: str, value: int) -> str:
         return ppis(value, form.bank)
     if form.kind is Kind.PPI_PRIORITIES:
         return priorities(value, form.bank)
-    return _fields(form, value)
+    return _in_fields(form, value)
 
 
-def _fields(form: Format, value: int) -> str:
+def _in_fields(form: Format, value: int) -> str:
     if not form.fields:
         return ""
     first = form.fields[0]
@@ -80,8 +81,11 @@ def _fields(form: Format, value: int) -> str:
         return f"traps {' '.join(trapped) or 'nothing'}"
     if all(field.high == field.low for field in form.fields):  # flags: name those that are set
         return " ".join(field.name for field in form.fields if field.of(value)) or "none"
+    many = len(form.fields) > _FIELDS  # then, only what is not 0
     return " ".join(
-        intid(value) if field.name == INTID else shown(field, value) for field in form.fields
+        intid(value) if field.name == INTID else shown(field, value)
+        for field in form.fields
+        if field.of(value) or not many
     )
 
 
@@ -110,10 +114,11 @@ class Symbols:
     def load(path: Path) -> Symbols:
         """ConfigError if the file is not what ``nm`` prints."""
         try:
-            rows = [line.split() for line in path.read_text().splitlines()]
-            found = sorted((int(row[0], 16), row[2]) for row in rows if row[1] in "tTwW")
-        except (OSError, ValueError, IndexError) as e:
+            rows = [text.split() for text in path.read_text().splitlines()]
+            every = [(int(address, 16), kind, name) for address, kind, name, *_ in rows]
+        except (OSError, ValueError) as e:
             raise ConfigError(f"{path}: not a System.map: {e}", "give one, or nm's output") from e
+        found = sorted((address, name) for address, kind, name in every if kind in "tTwW")
         return Symbols(tuple(a for a, _ in found), tuple(n for _, n in found))
 
     def at(self, pc: int) -> str:

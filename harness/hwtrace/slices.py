@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final
 
 from harness.hwtrace.ring import Record, Ring
@@ -70,12 +71,14 @@ class Slice:
     """What a program did to the GIC, as far as it is still known.
 
     ``incomplete``: the ring had wrapped, and the first accesses are gone.  ``file``: the same in
-    the ring's own format; empty if the target records nothing.
+    the ring's own format; empty if the target records nothing.  ``symbols``: a System.map, if the
+    kernel has one.
     """
 
     located: Sequence[Located] = ()
     incomplete: bool = False
     file: bytes = field(default=b"", repr=False)
+    symbols: Path | None = None
 
 
 def slice_of(ring: Ring, program: int) -> Slice:

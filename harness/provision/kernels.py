@@ -249,9 +249,11 @@ def _build(
             build = KernelBuild(tree, context.run, context.cache.log(f"kernel-{wanted.name}"))
             _configured(context, build, recipe.config)
             build.image().rename(folder / "Image")
+            shutil.copy(tree / kbuild.SYMBOLS, folder)
             shutil.rmtree(tree)
         else:
             shutil.copyfile(built / kbuild.IMAGE, folder / "Image")
+            shutil.copy(built / kbuild.SYMBOLS, folder)
         check_image(folder / "Image")
         return _facts(folder / "Image", version)
 
@@ -289,6 +291,7 @@ def _from_tree(context: Context, wanted: Named) -> Kernel:
 
         def keep(folder: Path) -> Facts:
             shutil.copyfile(image, folder / "Image")
+            shutil.copy(build.output / kbuild.SYMBOLS, folder)
             return facts
 
         kept = context.cache.get(TREE, facts, keep, wanted.name)

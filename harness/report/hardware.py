@@ -4,9 +4,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import cache
+from pathlib import Path
 from typing import Final
 
-from harness.hwtrace.decode import describe, line
+from harness.errors import ConfigError
+from harness.hwtrace.decode import NO_SYMBOLS, Symbols, describe, line
 from harness.hwtrace.fields import counterpart
 from harness.hwtrace.ring import Record
 from harness.hwtrace.slices import Located, Place, Slice, between, is_mark
@@ -32,12 +35,13 @@ def accesses(outcome: Outcome) -> Iterator[str]:
     differences = outcome.comparison.differences
     step = differences[0].step if differences else None
     first, last = _window(outcome.program, step, sliced)
-    chosen = between(sliced.located, first, last)
+    chosen = between(sliced.located, first, _after(last))
     register = register_of(step) if step else None
     shown = list(_news(chosen, counterpart(register.name) if register else ""))
     cut = max(0, len(shown) - SHOWN)
     count = sum(not is_mark(each.record) for each in chosen)
-    yield f"accesses to the GIC, {_span(first, last, outcome.program)}:"
+    where = f"operation {first}" if first == last else f"operations {first} to {last}"
+    yield f"accesses to the GIC in {where}:"
     if sliced.incomplete:
         yield "  (the first accesses of this program were overwritten)"
     if cut:
@@ -54,24 +58,30 @@ def everything(sliced: Slice) -> Iterator[str]:
     if sliced.incomplete:
         yield "(the first accesses of this program were overwritten)"
     started = sliced.located[0].record.time
-    yield from (line(each.record, started) for each in sliced.located)
+    symbols = _symbols(sliced.symbols) if sliced.symbols else NO_SYMBOLS
+    yield from (line(each.record, started, symbols) for each in sliced.located)
+
+
+@cache
+def _symbols(path: Path) -> Symbols:
+    try:
+        return Symbols.load(path)
+    except ConfigError:  # it only makes the text nicer
+        return NO_SYMBOLS
 
 
 def _window(program: Program, step: Step | None, sliced: Slice) -> tuple[Place, Place]:
-    """From which operation to which (exclusive)."""
+    """The first and the last operation to show."""
     if step is None:  # it died: the last operation is where
-        at = max(each.place for each in sliced.located)
-        return Place(at.op), Place(at.op + 1)
+        at = Place(max(each.place for each in sliced.located).op)
+        return at, at
     runs = [i for i, op in enumerate(program.ops[: step.op_index + 1]) if isinstance(op, Run)]
     first = Place(runs[-1] if runs else step.op_index)
-    if step.guest_index is None:
-        return first, Place(step.op_index + 1)
-    return first, Place(step.op_index, step.guest_index + 1)
+    return first, Place(step.op_index, -1 if step.guest_index is None else step.guest_index)
 
 
-def _span(first: Place, last: Place, program: Program) -> str:
-    end = "the end" if last.op >= len(program.ops) else f"operation {last}"
-    return f"from operation {first} to {end}"
+def _after(last: Place) -> Place:
+    return Place(last.op + 1) if last.guest < 0 else Place(last.op, last.guest + 1)
 
 
 def _news(located: Sequence[Located], wanted: str) -> Iterator[Located]:

@@ -13,7 +13,7 @@ import tempfile
 from collections import deque
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from operator import is_
 from pathlib import Path
 from typing import Final
@@ -25,6 +25,7 @@ from harness.hwtrace.ring import Ring
 from harness.hwtrace.slices import Slice, slice_of
 from harness.program import Program
 from harness.provision.images import load_images
+from harness.provision.kbuild import SYMBOLS
 from harness.provision.paths import default_images
 from harness.provision.provisioner import Provisioner
 from harness.provision.results import Expect
@@ -154,6 +155,8 @@ class QemuHost:
         self._ahead = deque[Sent]()
         self._warned = 0
         self._running = 0
+        symbols = machine.kernel.with_name(SYMBOLS)
+        self._symbols = symbols if symbols.exists() else None
         self._ring = machine.ring(self._folder)
         self._programs = self._ring.with_suffix(".programs") if machine.trace else None
         ours, theirs = socket.socketpair()
@@ -228,7 +231,7 @@ class QemuHost:
 
     def accesses(self) -> Slice:
         with Ring(self._ring) as ring:
-            return slice_of(ring, self._running)
+            return replace(slice_of(ring, self._running), symbols=self._symbols)
 
     def command(self, argv: Sequence[str], timeout: float) -> CommandOutput:
         payload = b"".join(arg.encode() + b"\0" for arg in argv)

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from harness.bench import ONE_VM
+from harness.hwtrace.slices import Place
 from harness.program import Program, Run, Wfi
 from harness.provision.images import load_images
 from harness.provision.paths import default_images
@@ -68,6 +69,9 @@ def test_a_dead_qemu_is_noticed_at_once(host: QemuHost) -> None:
     assert lost.value.started
     assert time.monotonic() - start < 2.5
     assert host.warnings() == [], "it was killed without a word"
+    left = host.accesses().located
+    assert max(each.place for each in left) == Place(len(ONE_VM.ops) - 1, 0), "inside KVM_RUN"
+    assert any(each.record.name == "ICH_PPI_ENABLER0_EL2" for each in left)
 
 
 def test_a_program_that_does_not_end_is_ended(host: QemuHost) -> None:
