@@ -10,12 +10,14 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from harness.bench import ONE_VM
-from harness.hwtrace.slices import Place
+from harness.hwtrace.ring import Ring
+from harness.hwtrace.slices import Place, slice_of
 from harness.program import Program, Run, Wfi
 from harness.provision.images import load_images
 from harness.provision.paths import default_images
@@ -72,6 +74,19 @@ def test_a_dead_qemu_is_noticed_at_once(host: QemuHost) -> None:
     left = host.accesses().located
     assert max(each.place for each in left) == Place(len(ONE_VM.ops) - 1, 0), "inside KVM_RUN"
     assert any(each.record.name == "ICH_PPI_ENABLER0_EL2" for each in left)
+
+
+def test_the_trace_of_a_host_is_kept_on_request(tmp_path: Path) -> None:
+    booted = QemuTarget.create(replace(STOCK, trace_dir=tmp_path), silent).boot()
+    booted.command(["/init"], timeout=10)
+    booted.run(ONE_VM)
+    booted.close()
+    (path,) = tmp_path.glob("*.bin")
+    with Ring(path) as ring:
+        assert next(ring.records()).pc < 1 << 47, "from the start, when the MMU was off"
+        assert slice_of(ring, 2).located
+        assert ring.damaged == 0
+    assert path.with_suffix(".programs").read_text() == f"2 {ONE_VM.name}\n"
 
 
 def test_a_program_that_does_not_end_is_ended(host: QemuHost) -> None:
