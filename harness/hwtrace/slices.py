@@ -83,6 +83,8 @@ class Slice:
 
 def slice_of(ring: Ring, program: int) -> Slice:
     """The accesses of one program: from its first mark to its last, or to the present."""
+    if not program:  # none has run yet
+        return Slice()
     found: list[Record] = []
     end = 0  # how many of what was found came after it
     for record in ring.newest_first():
