@@ -59,6 +59,7 @@ static int run(struct channel *channel, uint32_t sequence, const uint8_t *payloa
 		error = channel_flush(channel);
 	if (error)
 		return error;
+	progress.sequence = sequence;
 	error = program_supervise(&trace.ending, &trace.signal);
 	if (error)
 		return reject_errno(channel, sequence, "no process", error);

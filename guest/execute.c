@@ -6,6 +6,7 @@
 #include <sys/ioctl.h>
 
 #include "host.h"
+#include "mark.h"
 #include "program.h"
 #include "vm.h"
 
@@ -149,10 +150,12 @@ void program_execute(void)
 {
 	/* The supervisor does not touch the program while it runs. */
 	const struct program *program = (const struct program *)&progress.program;
+	uint32_t operation = 0;
 
 	for (uint32_t i = 0; i < program->count; i++) {
 		const struct wire_record *record = &program->records[i];
 
+		mark(MARK_OPERATION(progress.sequence, operation++));
 		if (record->code == OP_RUN) {
 			vcpu_run(record, i);
 			i += (uint32_t)record->a;
@@ -160,4 +163,5 @@ void program_execute(void)
 			progress.results[i] = execute(record);
 		}
 	}
+	mark(MARK_OPERATION(progress.sequence, operation)); /* its VMs go */
 }

@@ -23,7 +23,8 @@ struct program {
  */
 struct progress {
 	struct program program;
-	uint32_t done; /* executed, and its VMs are gone */
+	uint32_t sequence; /* of the frame that brought it */
+	uint32_t done;	   /* executed, and its VMs are gone */
 	struct {
 		uint32_t armed; /* 0, or the number of this watch */
 		uint32_t vm, vcpu, wait_ms;

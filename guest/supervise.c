@@ -17,6 +17,7 @@
 
 #include "clock.h"
 #include "host.h"
+#include "mark.h"
 #include "program.h"
 #include "vm.h"
 
@@ -121,6 +122,7 @@ static int live(void *unused)
 	program_execute();
 	/* What the kernel says about the end of a VM belongs to this program. */
 	vm_close_all();
+	mark(MARK_END);
 	progress.done = 1;
 	return 0;
 }

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness import bench_platform as platform
 from harness.errors import TransportError
 from harness.program import (
     CreateDevice,
@@ -108,6 +109,7 @@ def report(kernel: str, progress: Progress) -> Iterator[tuple[str, str]]:
     yield "cost of the harness", f"{figures.bare / figures.harness:.2f} x the bare loop"
     yield "", f"{figures.kept / figures.harness:.2f} x the loop beside an open VM"
     yield "memory of a host", f"{figures.resident_mib:.0f} MiB"
+    yield from platform.report(target)
 
 
 def _resident_mib(pid: int) -> float:

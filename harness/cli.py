@@ -22,6 +22,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from harness.errors import HarnessError
+from harness.hwtrace.command import add_options, lines
 from harness.provision import Listing, Provisioner, default_images, load_images, project_root
 from harness.provision.process import run
 from harness.provision.system import Need, ensure
@@ -114,6 +115,9 @@ def _parser() -> argparse.ArgumentParser:
 
     sub = add("bench", command_bench, "Measure the harness on this machine.")
     sub.add_argument("kernel", nargs="?", default="masked", metavar="KERNEL", help="masked")
+
+    sub = add("trace", command_trace, "Show the accesses to the GIC that a host made.")
+    add_options(sub)
 
     add("test", command_test, "Run the project's own checks and tests.")
     return parser
@@ -308,6 +312,16 @@ def command_bench(options: argparse.Namespace) -> int:
     with _progress() as progress:
         for what, figure in figures(options.kernel, progress):
             print(f"{what:40} {figure}", flush=True)
+    return 0
+
+
+# trace
+
+
+def command_trace(options: argparse.Namespace) -> int:
+    """Decode a trace file of the platform."""
+    for text in lines(options):
+        print(text)
     return 0
 
 

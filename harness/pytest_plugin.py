@@ -63,7 +63,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )  # fmt: skip
     group.addoption(
         "--gicv5-trace", dest="gicv5_trace", action="store_true",
-        help="record every GICv5 register access of the host in the results folder",
+        help="keep the whole trace of accesses to the GIC of every host in the results folder",
     )  # fmt: skip
     group.addoption(
         "--results", dest="gicv5_results", metavar="DIR", default="gicv5-results",

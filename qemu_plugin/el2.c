@@ -52,13 +52,14 @@ void el2_trap(unsigned int cpu, u32 word, u64 pc, const struct gicv5_op *op)
 	wire_sync(cpu);
 	if (trace_on())
 		trace_write(&(struct trace_event){
-			.cpu = cpu,
+			.cpu = (u8)cpu,
 			.el = 1,
 			.pc = pc,
 			.guest = true,
-			.interface = "virt",
-			.op = "trap",
-			.reg = op->name,
+			.interface = TRACE_VIRT,
+			.op = TRACE_TRAP,
+			.reg = op->enc,
+			.size = 8,
 			.val = v->trap_esr,
 		});
 	platform_unlock();

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Which instructions get a callback, decided when QEMU translates them. */
 #include "platform.h"
+#include "trace.h"
 
 typedef void (*insn_cb)(unsigned int cpu, void *ref);
 
@@ -22,10 +23,11 @@ static insn_cb gic_callback(u16 enc, bool read, unsigned int *index)
 	if (!op)
 		return sysreg_unknown;
 	if (op->class == GICV5_UNDEF)
-		return NULL;
+		return sysreg_undef;
 	if (!(op->access & (read ? OP_R : OP_W))) {
 		/* Writing a read-only register is UNDEF; SYS for SYSL is another instruction. */
-		return op->class == GICV5_ICC || op->class == GICV5_ICH ? NULL : sysreg_unknown;
+		return op->class == GICV5_ICC || op->class == GICV5_ICH ? sysreg_undef :
+									  sysreg_unknown;
 	}
 	*index = (unsigned int)(op - gicv5_ops);
 	if (op->class == GICV5_EL2_ONLY)
@@ -51,6 +53,9 @@ static insn_cb choose(u32 word, enum qemu_plugin_cb_flags *flags, unsigned int *
 		return el2_read_pfr2;
 	if (read && (enc == ENC_ESR_EL2 || enc == ENC_ESR_EL1))
 		return el2_read_esr;
+	*flags = QEMU_PLUGIN_CB_R_REGS;
+	if (word == TRACE_MARK_INSN)
+		return trace_on() ? sysreg_mark : NULL;
 	*flags = QEMU_PLUGIN_CB_RW_REGS;
 	if (!read && enc == ENC_HCR_EL2)
 		return el2_write_hcr;

@@ -58,7 +58,6 @@ static void perform(unsigned int cpu, unsigned int el, u64 pc, const struct acce
 {
 	struct vcpu *v = &platform.vcpu[cpu];
 	struct gicv5 *gic = &platform.gic;
-	char buf[16];
 	bool known;
 	u64 val = a->load ? 0 : vcpu_read_x(v, a->rt);
 
@@ -77,13 +76,14 @@ static void perform(unsigned int cpu, unsigned int el, u64 pc, const struct acce
 		wire_sync(cpu);
 	if (trace_on())
 		trace_write(&(struct trace_event){
-			.cpu = cpu,
-			.el = el,
+			.cpu = (u8)cpu,
+			.el = (u8)el,
 			.pc = pc,
 			.guest = gic->cpu[cpu].el1_virtual,
-			.interface = "irs",
-			.op = a->load ? "read" : "write",
-			.reg = gicv5_irs_name(off, buf, sizeof(buf)),
+			.interface = TRACE_IRS,
+			.op = a->load ? TRACE_READ : TRACE_WRITE,
+			.reg = (u16)off,
+			.size = (u8)a->size,
 			.val = val,
 		});
 	platform_unlock();

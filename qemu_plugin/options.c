@@ -49,7 +49,8 @@ bool options_apply(const char *arg, struct gicv5_options *o)
 	if (*values)
 		report_error("argument '%s': '%.*s' is one of %s", arg, (int)key, arg, values);
 	else
-		report_error("unknown argument '%s': there are trace, vmt, ist, iste and fault",
-			     arg);
+		report_error(
+			"unknown argument '%s': there are trace, trace-records, vmt, ist, iste and fault",
+			arg);
 	return false;
 }

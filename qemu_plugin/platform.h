@@ -38,6 +38,8 @@ void sysreg_cpuif(unsigned int cpu, void *ref);
 void sysreg_ich(unsigned int cpu, void *ref);
 void sysreg_vd(unsigned int cpu, void *ref);
 void sysreg_unknown(unsigned int cpu, void *ref);
+void sysreg_undef(unsigned int cpu, void *ref);
+void sysreg_mark(unsigned int cpu, void *ref);
 
 /* el2.c: exceptions to EL2 and the registers around them */
 void el2_guest_irq(unsigned int cpu, void *ref);

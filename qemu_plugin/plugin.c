@@ -5,7 +5,8 @@
  *   qemu-system-aarch64 -M virt,gic-version=2,virtualization=on -cpu max
  *	-accel tcg,thread=multi -smp N -dtb gicv5.dtb -plugin libgicv5.so[,ARG...]
  *
- * trace=PATH		a line for each access, see trace.h
+ * trace=PATH		each access, in a ring; see trace.h
+ * trace-records=N	the size of the ring
  * vmt=two-level	IRS_IDR3.VMT_LEVELS	(default linear)
  * ist=two-level	IRS_IDR2.IST_LEVELS	(default linear)
  * iste=8, iste=16	IRS_IDR2.ISTMD: larger IST entries (default 4)
@@ -20,6 +21,7 @@
  * Not possible with -icount: QEMU aborts when a callback raises an interrupt.
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "options.h"
@@ -38,7 +40,6 @@ static void at_exit(void *unused)
 	unsigned int resident = 0, vms = 0;
 
 	(void)unused;
-	trace_close();
 	for (unsigned int i = 0; i < GICV5_MAX_CPUS; i++) {
 		const struct vcpu_stats *s = &platform.vcpu[i].stats;
 
@@ -72,24 +73,37 @@ static void at_exit(void *unused)
 
 static bool parse_args(int argc, char **argv)
 {
-	for (int i = 0; i < argc; i++) {
-		const char *path;
+	unsigned long records = TRACE_RECORDS;
+	const char *path = NULL;
 
-		if (strncmp(argv[i], "trace=", 6)) {
-			if (!options_apply(argv[i], &platform.gic.options))
+	for (int i = 0; i < argc; i++) {
+		const char *value = strchr(argv[i], '=');
+
+		if (!strncmp(argv[i], "trace=", 6)) {
+			path = value + 1;
+		} else if (!strncmp(argv[i], "trace-records=", 14)) {
+			char *end;
+
+			records = strtoul(value + 1, &end, 10);
+			if (*end || records < 1 || records > TRACE_RECORDS_MAX) {
+				report_error("argument '%s': use a number from 1 to %u", argv[i],
+					     TRACE_RECORDS_MAX);
 				return false;
-			continue;
-		}
-		path = argv[i] + 6;
-		/* QEMU makes "trace=on" of a bare "trace" */
-		if (!*path || !strcmp(path, "on")) {
-			report_error("argument 'trace' needs a file: use trace=PATH");
+			}
+		} else if (!options_apply(argv[i], &platform.gic.options)) {
 			return false;
 		}
-		if (!trace_open(path)) {
-			report_error("cannot write the trace to '%s': %m", path);
-			return false;
-		}
+	}
+	if (!path)
+		return true;
+	/* QEMU makes "trace=on" of a bare "trace" */
+	if (!*path || !strcmp(path, "on")) {
+		report_error("argument 'trace' needs a file: use trace=PATH");
+		return false;
+	}
+	if (!trace_open(path, (u32)records)) {
+		report_error("cannot write the trace to '%s': %m", path);
+		return false;
 	}
 	return true;
 }

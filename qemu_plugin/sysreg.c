@@ -10,19 +10,40 @@
 #include "report.h"
 #include "trace.h"
 
-static void trace_access(unsigned int cpu, unsigned int el, u64 pc, const char *interface,
-			 const struct gicv5_op *op, bool read, u64 val)
+static void trace_access(unsigned int cpu, unsigned int el, u64 pc, enum trace_interface interface,
+			 u16 enc, enum trace_op op, u64 val)
 {
 	trace_write(&(struct trace_event){
-		.cpu = cpu,
-		.el = el,
+		.cpu = (u8)cpu,
+		.el = (u8)el,
 		.pc = pc,
 		.guest = platform.gic.cpu[cpu].el1_virtual,
 		.interface = interface,
-		.op = read ? "read" : "write",
-		.reg = op->name,
+		.op = op,
+		.reg = enc,
+		.size = 8,
 		.val = val,
 	});
+}
+
+/* The access is left to QEMU, which raises UNDEF. */
+void sysreg_undef(unsigned int cpu, void *ref)
+{
+	struct vcpu *v = &platform.vcpu[cpu];
+	struct insn in = insn_unpack(ref);
+	const struct gicv5_op *op = gicv5_find_op(insn_enc(in.word));
+	enum trace_interface interface = TRACE_PHYS;
+	unsigned int el = vcpu_el(v);
+
+	if (!trace_on())
+		return;
+	if (op && op->class == GICV5_ICH)
+		interface = TRACE_ICH;
+	else if (el < 2 && platform.gic.cpu[cpu].el1_virtual)
+		interface = TRACE_VIRT;
+	platform_lock();
+	trace_access(cpu, el, vcpu_pc(v, in), interface, insn_enc(in.word), TRACE_UNDEF, in.word);
+	platform_unlock();
 }
 
 static void count_insn(struct vcpu_stats *st, const struct gicv5_op *op, bool virt, u64 val)
@@ -48,8 +69,10 @@ void sysreg_cpuif(unsigned int cpu, void *ref)
 	unsigned int el = vcpu_el(v);
 	u64 pc, val;
 
-	if (el == 0)
-		return; /* UNDEF */
+	if (el == 0) {
+		sysreg_undef(cpu, ref);
+		return;
+	}
 	pc = vcpu_pc(v, in);
 	virt = el == 1 && gic->cpu[cpu].el1_virtual;
 	if (el == 1 && gicv5_fgt_traps(&gic->cpu[cpu], op, read)) {
@@ -83,7 +106,8 @@ void sysreg_cpuif(unsigned int cpu, void *ref)
 	if (gic->dirty)
 		wire_sync(cpu);
 	if (trace_on())
-		trace_access(cpu, el, pc, virt ? "virt" : "phys", op, read, val);
+		trace_access(cpu, el, pc, virt ? TRACE_VIRT : TRACE_PHYS, op->enc,
+			     read ? TRACE_READ : TRACE_WRITE, val);
 	platform_unlock();
 	if (read)
 		vcpu_write_x(v, insn_rt(in.word), val);
@@ -101,8 +125,10 @@ void sysreg_ich(unsigned int cpu, void *ref)
 	unsigned int el = vcpu_el(v);
 	u64 pc, val;
 
-	if (el != 2)
-		return; /* UNDEF */
+	if (el != 2) {
+		sysreg_undef(cpu, ref);
+		return;
+	}
 	pc = vcpu_pc(v, in);
 	val = read ? 0 : vcpu_read_x(v, insn_rt(in.word));
 	platform_lock();
@@ -113,7 +139,7 @@ void sysreg_ich(unsigned int cpu, void *ref)
 	if (gic->dirty)
 		wire_sync(cpu);
 	if (trace_on())
-		trace_access(cpu, el, pc, "ich", op, read, val);
+		trace_access(cpu, el, pc, TRACE_ICH, op->enc, read ? TRACE_READ : TRACE_WRITE, val);
 	platform_unlock();
 	if (read)
 		vcpu_write_x(v, insn_rt(in.word), val);
@@ -130,8 +156,10 @@ void sysreg_vd(unsigned int cpu, void *ref)
 	unsigned int el = vcpu_el(v);
 	u64 pc, val;
 
-	if (el != 2)
-		return; /* UNDEF */
+	if (el != 2) {
+		sysreg_undef(cpu, ref);
+		return;
+	}
 	pc = vcpu_pc(v, in);
 	val = vcpu_read_x(v, insn_rt(in.word));
 	platform_lock();
@@ -141,7 +169,7 @@ void sysreg_vd(unsigned int cpu, void *ref)
 	if (gic->dirty)
 		wire_sync(cpu);
 	if (trace_on())
-		trace_access(cpu, el, pc, "vd", op, false, val);
+		trace_access(cpu, el, pc, TRACE_VD, op->enc, TRACE_WRITE, val);
 	platform_unlock();
 	qemu_plugin_set_pc(pc + 4);
 }
@@ -156,6 +184,7 @@ void sysreg_unknown(unsigned int cpu, void *ref)
 	unsigned int el = vcpu_el(v);
 	char name[32];
 
+	sysreg_undef(cpu, ref);
 	/* At EL0 every one of them is UNDEF, and so is at EL1 what belongs to EL2. */
 	if (el == 0 || (el == 1 && (SYS_OP1(enc) & 4)))
 		return;
@@ -168,4 +197,17 @@ void sysreg_unknown(unsigned int cpu, void *ref)
 		       name, op ? " " : "", op ? op->name : "",
 		       insn_is_read(in.word) ? "read" : "write", el,
 		       (unsigned long long)vcpu_pc(v, in));
+}
+
+/* What the agent or the guest says about itself: see trace.h. */
+void sysreg_mark(unsigned int cpu, void *ref)
+{
+	struct vcpu *v = &platform.vcpu[cpu];
+	unsigned int el = vcpu_el(v);
+	u64 what = vcpu_read_x(v, 0);
+
+	(void)ref; /* where the agent is does not matter, and costs a register */
+	platform_lock();
+	trace_access(cpu, el, 0, TRACE_AGENT, 0, TRACE_MARK, what);
+	platform_unlock();
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The EL1 guest: executes the list in its vCPU's mailbox. */
 #include "mailbox.h"
+#include "mark.h"
 #include "registers.h"
 
 #define INTID_PPI(n) (1u << 29 | (n))
@@ -86,6 +87,7 @@ void guest_main(volatile struct mailbox *box)
 		volatile struct guest_entry *entry = &box->entries[i];
 
 		box->fault = 0;
+		mark(i);
 		switch (entry->code) {
 		case OP_GUEST_READ:
 			do_read(box, entry);

@@ -17,6 +17,7 @@ from harness.provision.process import Runner, must
 from harness.provision.system import cross_prefix
 
 IMAGE = Path("arch/arm64/boot/Image")
+SYMBOLS = "System.map"  # of the functions in it; the cache keeps it beside the Image
 # Fixed, so that the same sources give the same bytes.
 _IDENTITY = {
     "KBUILD_BUILD_TIMESTAMP": "2026-01-01 00:00:00 UTC",

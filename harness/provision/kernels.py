@@ -249,13 +249,21 @@ def _build(
             build = KernelBuild(tree, context.run, context.cache.log(f"kernel-{wanted.name}"))
             _configured(context, build, recipe.config)
             build.image().rename(folder / "Image")
+            _keep_symbols(tree, folder)
             shutil.rmtree(tree)
         else:
             shutil.copyfile(built / kbuild.IMAGE, folder / "Image")
+            _keep_symbols(built, folder)
         check_image(folder / "Image")
         return _facts(folder / "Image", version)
 
     return context.cache.get(BUILT, recipe.inputs(source), build_kernel, wanted.name)
+
+
+def _keep_symbols(built: Path, folder: Path) -> None:
+    """They name addresses in reports, which can do without."""
+    if (symbols := built / kbuild.SYMBOLS).exists():
+        shutil.copy(symbols, folder)
 
 
 def _configured(context: Context, build: KernelBuild, fragment: Path) -> list[str]:
@@ -289,6 +297,7 @@ def _from_tree(context: Context, wanted: Named) -> Kernel:
 
         def keep(folder: Path) -> Facts:
             shutil.copyfile(image, folder / "Image")
+            _keep_symbols(build.output, folder)
             return facts
 
         kept = context.cache.get(TREE, facts, keep, wanted.name)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from harness.report.diagnosis import short_diagnosis
 from harness.report.explain import explain, operations
+from harness.report.hardware import everything
 from harness.report.verdict import Outcome
 
 
@@ -43,11 +44,14 @@ class Artefacts:
             "rerun.txt": rerun + "\n",
             "console.txt": outcome.console,
             "kernel-log.txt": outcome.observed.log if outcome.observed else "",
+            "hardware-trace.txt": "\n".join(everything(outcome.accesses)) + "\n",
             "provenance.json": json.dumps(self._facts(outcome, host), indent=2) + "\n",
         }
         for name, text in files.items():
             if text.strip():
                 (folder / name).write_text(text)
+        if outcome.accesses.file:
+            (folder / "hardware-trace.bin").write_bytes(outcome.accesses.file)
         return folder
 
     def _facts(self, outcome: Outcome, host: str) -> dict[str, object]:

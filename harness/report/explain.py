@@ -9,6 +9,7 @@ from typing import Final
 
 from harness.ppi import NR_PPIS, Kind, ppi_name
 from harness.report.diagnosis import diagnose, short_diagnosis
+from harness.report.hardware import accesses
 from harness.report.listing import Lister, guest_op, register_of, result
 from harness.report.ppimap import Bitmaps
 from harness.report.verdict import Outcome, Verdict
@@ -61,9 +62,11 @@ def _blocks(outcome: Outcome) -> Iterator[list[str]]:
     if outcome.verdict is not Verdict.SKIP:
         yield list(listing(outcome, first.step if first else None))
     if first is None:
+        yield list(accesses(outcome))
         return
     yield list(describe(first, outcome))
     yield list(further(outcome))
+    yield list(accesses(outcome))
     for sentence in diagnose(outcome):
         yield textwrap.wrap(sentence, WIDTH, break_on_hyphens=False)
 

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from harness.errors import BootError, HarnessError, TargetError
@@ -94,12 +94,13 @@ class Session:
             ahead = [each for each in upcoming if judge.beforehand(each) is None]
             trace = host.run(program, self.deadline_ms, ahead)
         except HostLost as e:
+            outcome = _with_accesses(judge.lost(program, e), host)
             self.discard()
-            return judge.lost(program, e)
+            return outcome
         except Exception as e:  # the machine's, or a defect of ours
             self.discard()
             return harness_error(program, e)
-        outcome = _judged(judge, program, trace)
+        outcome = _with_accesses(_judged(judge, program, trace), host)
         if outcome.verdict in (Verdict.CRASH, Verdict.ERROR) or trace.ending != Ending.COMPLETED:
             self.discard()  # what it warned of once it may not warn of again
         return outcome
@@ -156,6 +157,16 @@ def _judged(judge: Judge, program: Program, trace: Trace) -> Outcome:
         return judge.judge(program, trace)
     except Exception as e:
         return harness_error(program, e)
+
+
+def _with_accesses(outcome: Outcome, host: Host) -> Outcome:
+    """With what the program did to the GIC, if that may explain the verdict."""
+    if outcome.verdict not in (Verdict.FAIL, Verdict.CRASH):
+        return outcome
+    try:
+        return replace(outcome, accesses=host.accesses())
+    except HarnessError:  # the verdict stands without
+        return outcome
 
 
 def describe_host(host: Host, facts: HostFacts) -> str:

@@ -13,6 +13,7 @@ from typing import Final
 
 from harness.console import KernelReport, find_reports
 from harness.errors import HarnessError
+from harness.hwtrace.slices import Slice
 from harness.model.behaviour import Behaviour, Finalize, LateWrites
 from harness.program import GRP_CPU_SYSREGS, Action, Capability, CopyReg, DeviceAttr, Program, Run
 from harness.report.listing import Lister, errno_name, guest_op, register_of, result
@@ -57,7 +58,7 @@ class Outcome:
 
     ``message``: one line.  ``behaviour``: the declared behaviour whose trace is ``expected``.
     ``diagnosis``: another behaviour that explains the observed trace exactly, if there is one.
-    ``details``: the traceback of a defect of the harness.
+    ``details``: the traceback of a defect of the harness.  ``accesses``: of a FAIL or CRASH.
     """
 
     verdict: Verdict
@@ -71,6 +72,7 @@ class Outcome:
     behaviour: Behaviour | None = None
     diagnosis: Behaviour | None = None
     details: str = ""
+    accesses: Slice = field(default_factory=Slice)
 
 
 @dataclass(slots=True)

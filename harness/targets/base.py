@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from harness.errors import TargetError
+from harness.hwtrace.slices import Slice
 from harness.program import Program
 from harness.trace import Trace
 from harness.wire import Hello
@@ -36,7 +37,10 @@ class CommandOutput:
 
 
 class Host(Protocol):
-    """One booted host.  Not thread-safe.  After ``HostLost`` it is only good for ``close``."""
+    """One booted host.  Not thread-safe.
+
+    After ``HostLost`` it is only good for ``accesses``, ``warnings`` and ``close``.
+    """
 
     @property
     def hello(self) -> Hello: ...
@@ -62,6 +66,13 @@ class Host(Protocol):
 
         ``upcoming`` is what the next calls will probably ask for: some of it may be sent ahead, so
         that the host need not wait for it.
+        """
+        ...
+
+    def accesses(self) -> Slice:
+        """What the last program that ``run`` was asked for did to the GIC; after HostLost, too.
+
+        Empty if the target does not record it.
         """
         ...
 

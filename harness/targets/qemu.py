@@ -13,7 +13,7 @@ import tempfile
 from collections import deque
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from operator import is_
 from pathlib import Path
 from typing import Final
@@ -21,8 +21,11 @@ from typing import Final
 from qemu.qmp import QMPClient
 
 from harness.errors import BootError, ConfigError, TargetError, TransportError
+from harness.hwtrace.ring import Ring
+from harness.hwtrace.slices import Slice, slice_of
 from harness.program import Program
 from harness.provision.images import load_images
+from harness.provision.kbuild import SYMBOLS
 from harness.provision.paths import default_images
 from harness.provision.provisioner import Provisioner
 from harness.provision.results import Expect
@@ -35,11 +38,13 @@ from harness.wire import Frame, FrameType, Hello, decode_trace, encode_program, 
 
 VIRT: Final = "virt,gic-version=2,virtualization=on"
 CPU: Final = "max,pauth=off"  # signed pointers are slow in TCG: a third of a Debian host's time
+PLAIN: Final = "virt,gic-version=3,virtualization=on"  # what QEMU has itself, to compare with
 MEMORY_MIB: Final = 256
 BOOT_SECONDS: Final = 60.0
 AHEAD: Final = 8  # programs sent before they are asked for, so that the host need not wait
 GRACE_SECONDS: Final = 10.0  # beyond a program's own deadline, which the agent enforces
 QMP_SECONDS: Final = 2.0
+KEPT_RECORDS: Final = 1 << 20  # of a trace that is to be kept: 40 MiB a host
 
 STATISTICS: Final = "gicv5: stats"  # the plugin's last words
 
@@ -53,15 +58,18 @@ BASE_CMDLINE: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """Everything that a host is made of.  ``qemu`` is the argv prefix that starts it."""
+    """Everything that a host is made of.  ``qemu`` is the argv prefix that starts it.
+
+    ``plugin`` None: QEMU's own GICv3 host, to compare with.
+    """
 
     qemu: tuple[str, ...]
-    plugin: Path
+    plugin: Path | None
     kernel: Path
     initramfs: Path
     cmdline: str = ""
     cpus: int = 1
-    trace: Path | None = None  # a folder; one file per boot
+    trace: Path | None = None  # keep what is recorded in this folder; one file per boot
 
     def __post_init__(self) -> None:
         if not 1 <= self.cpus <= MAX_CPUS:
@@ -95,17 +103,25 @@ class Machine:
                 )
             return gicv5_tree(dtb.read_bytes())
 
+    def ring(self, folder: Path) -> Path:
+        """Where the platform records accesses to the GIC, of the host with this folder."""
+        return self.trace / f"{folder.name}.bin" if self.trace else folder / "trace.bin"
+
+    def _gic(self, folder: Path) -> list[str]:
+        if not self.plugin:
+            return ["-M", PLAIN]
+        plugin = f"{self.plugin},trace={self.ring(folder)}"
+        if self.trace:
+            plugin += f",trace-records={KEPT_RECORDS}"
+        return ["-M", VIRT, "-dtb", str(folder / "gicv5.dtb"), "-plugin", plugin]
+
     def argv(self, folder: Path, channel: int, monitor: int) -> list[str]:
         """The command line.  ``channel`` and ``monitor`` are connected sockets QEMU inherits."""
-        plugin = str(self.plugin)
-        if self.trace:
-            plugin += f",trace={self.trace / f'{folder.name}.txt'}"
         return [
-            *self.qemu, "-M", VIRT, *self.board(), "-accel", "tcg,thread=multi,tb-size=16",
+            *self.qemu, *self._gic(folder), *self.board(), "-accel", "tcg,thread=multi,tb-size=16",
             "-run-with", "exit-with-parent=on", "-no-reboot",
             "-kernel", str(self.kernel), "-initrd", str(self.initramfs),
             "-append", self.append(),
-            "-dtb", str(folder / "gicv5.dtb"), "-plugin", plugin,
             "-chardev", f"file,id=console,path={folder / 'console'}", "-serial", "chardev:console",
             "-chardev", f"socket,id=monitor,fd={monitor}",
             "-object", "monitor-qmp,id=qmp,chardev=monitor",
@@ -138,6 +154,11 @@ class QemuHost:
         self._console_from = 0
         self._ahead = deque[Sent]()
         self._warned = 0
+        self._running = 0
+        symbols = machine.kernel.with_name(SYMBOLS)
+        self._symbols = symbols if symbols.exists() else None
+        self._ring = machine.ring(self._folder)
+        self._programs = self._ring.with_suffix(".programs") if machine.trace else None
         ours, theirs = socket.socketpair()
         self._monitor, monitor = socket.socketpair()
         self._channel = Channel(ours)
@@ -190,6 +211,7 @@ class QemuHost:
             self._send_programs([program], deadline_ms, deadline)
         sent = self._ahead.popleft()
         self._console_from = sent.console
+        self._running = sent.sequence
         waiting = [ahead.program for ahead in self._ahead]
         if len(waiting) <= AHEAD // 2 and all(map(is_, waiting, upcoming)):
             self._send_programs(upcoming[len(waiting) : AHEAD], deadline_ms, deadline)
@@ -203,6 +225,15 @@ class QemuHost:
         sequences = self._send(FrameType.RUN, payloads, until)
         for program, sequence in zip(programs, sequences, strict=True):
             self._ahead.append(Sent(program, sequence, console))
+            if self._programs:
+                with self._programs.open("a") as file:
+                    file.write(f"{sequence} {program.name}\n")
+
+    def accesses(self) -> Slice:
+        if not self._ring.exists():  # a machine without the plugin
+            return Slice()
+        with Ring(self._ring) as ring:
+            return replace(slice_of(ring, self._running), symbols=self._symbols)
 
     def command(self, argv: Sequence[str], timeout: float) -> CommandOutput:
         payload = b"".join(arg.encode() + b"\0" for arg in argv)
@@ -215,7 +246,7 @@ class QemuHost:
 
     def close(self) -> None:
         if self._process.poll() is None:
-            self._process.send_signal(signal.SIGTERM)  # QEMU flushes the trace and ends
+            self._process.send_signal(signal.SIGTERM)
             try:
                 self._process.wait(3)
             except subprocess.TimeoutExpired:

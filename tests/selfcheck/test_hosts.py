@@ -10,11 +10,14 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from harness.bench import ONE_VM
+from harness.hwtrace.ring import Ring
+from harness.hwtrace.slices import Place, slice_of
 from harness.program import Program, Run, Wfi
 from harness.provision.images import load_images
 from harness.provision.paths import default_images
@@ -60,14 +63,36 @@ def test_the_kernels_own_selftest_passes_on_the_platform(cpus: int) -> None:
 
 
 def test_a_dead_qemu_is_noticed_at_once(host: QemuHost) -> None:
-    killed = threading.Timer(0.5, os.kill, (host.pid, signal.SIGKILL))
-    killed.start()
-    start = time.monotonic()
+    waiting = Place(len(ONE_VM.ops) - 1, 0)  # the guest, in its WFI
+    killed = list[float]()
+
+    def kill() -> None:
+        _wait_for(lambda: waiting in {each.place for each in host.accesses().located}, 20)
+        killed.append(time.monotonic())
+        os.kill(host.pid, signal.SIGKILL)
+
+    threading.Thread(target=kill).start()
     with pytest.raises(HostLost, match="signal 9") as lost:
-        host.run(waits(5))
+        host.run(waits(30), deadline_ms=40_000)
     assert lost.value.started
-    assert time.monotonic() - start < 2.5
+    assert time.monotonic() - killed[0] < 2
     assert host.warnings() == [], "it was killed without a word"
+    left = host.accesses().located
+    assert max(each.place for each in left) == waiting, "the record outlives QEMU"
+    assert any(each.record.name == "ICH_PPI_ENABLER0_EL2" for each in left)
+
+
+def test_the_trace_of_a_host_is_kept_on_request(tmp_path: Path) -> None:
+    booted = QemuTarget.create(replace(STOCK, trace_dir=tmp_path), silent).boot()
+    booted.command(["/init"], timeout=10)
+    booted.run(ONE_VM)
+    booted.close()
+    (path,) = tmp_path.glob("*.bin")
+    with Ring(path) as ring:
+        assert next(ring.records()).pc < 1 << 47, "from the start, when the MMU was off"
+        assert slice_of(ring, 2).located
+        assert ring.damaged == 0
+    assert path.with_suffix(".programs").read_text() == f"2 {ONE_VM.name}\n"
 
 
 def test_a_program_that_does_not_end_is_ended(host: QemuHost) -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from harness.errors import BootError, ProvisionError
+from harness.hwtrace.slices import Slice
 from harness.model import Behaviour, Finalize, HostFacts, LateWrites, Model
 from harness.program import Program
 from harness.provision import Expect
@@ -94,6 +95,9 @@ class FakeHost:
     def warnings(self) -> list[str]:
         said, self.said = self.said, []
         return said
+
+    def accesses(self) -> Slice:
+        return Slice()
 
     def run(
         self, program: Program, deadline_ms: int = 10_000, upcoming: Sequence[Program] = ()

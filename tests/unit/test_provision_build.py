@@ -31,6 +31,7 @@ $(IMAGE): $(O)/file.o $(wildcard $(SRC)/new.c)
 	@echo LINKED
 	mkdir -p $(dir $@)
 	( printf 'MZ'; head -c 54 /dev/zero; printf 'ARMdLinux version 7.3.4 (x) '; cat $^ ) > $@
+	cat $^ > $(O)/System.map
 $(O)/file.o: $(SRC)/file.c
 	@echo COMPILED
 	! grep -q BROKEN $< || { echo "file.c:1: error: BROKEN"; exit 1; }
@@ -123,6 +124,10 @@ def content(image: Path) -> str:
     return image.read_bytes().partition(b"(x) ")[2].decode()
 
 
+def symbols(image: Path) -> str:
+    return image.with_name("System.map").read_text()
+
+
 def logs(folder: Path) -> Mapping[str, str]:
     return {p.stem: p.read_text() for p in (folder / "cache/logs").iterdir()}
 
@@ -135,6 +140,8 @@ def test_patched_kernels_start_from_the_unpatched_build(
     assert stock.source == "linux-source-7.3 7.3.4-1 + config"
     patched = provisioner(tmp_path, archive).kernel("patched")
     assert content(patched.image) == "patched\ntwo\noverlay\n"
+    assert symbols(stock.image) == content(stock.image)
+    assert symbols(patched.image) == content(patched.image)
     archive.made.clear()
     same = provisioner(tmp_path, archive).kernel("same")
     assert (same.image, same.cmdline) == (patched.image, "a=b")
@@ -187,7 +194,7 @@ def test_a_users_tree_is_built_beside_it(tmp_path: Path, archive: FakeArchive) -
     assert provisioner(tmp_path, archive).kernel("mine").image == first.image
     (tree / "file.c").write_text("edited\n")
     second = provisioner(tmp_path, archive).kernel("mine")
-    assert content(second.image) == "edited\n"
+    assert content(second.image) == symbols(second.image) == "edited\n"
     assert content(first.image) == "one\ntwo\n", "what was handed out stays as it was"
 
 
