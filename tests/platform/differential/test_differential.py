@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The GICv5 of qemu_plugin/ and QEMU's own do the same, explained differences aside.
+
+pytest tests/platform/differential --programs=3000 --seed=7
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from .compare import Pair, judge, shrink
+from .conftest import Boot
+from .explain import MASKED, RULES, Avoided, Masked, Rule
+from .generate import FAMILIES, generate
+from .machine import FIRST_AT, Machine, Side, word_name
+from .mutants import MUTANTS, Mutant, build
+from .ops import Program, Result, read, window, write
+
+CPUS = sorted({family.cpus for family in FAMILIES.values()})
+MUTANT_PROGRAMS = 200
+
+# Differences of ours that are no more
+REPAIRED = (
+    Program("an SPI that moves to a lower-numbered CPU keeps its interrupt line", (
+        write("CR0", 1, 1), write("CR0", 1, 2), write("CDAFF", 2 << 32 | 0x60000004, 2),
+        write("CDAFF", 1 << 32 | 0x60000004), write("CDPEND", 1 << 32 | 0x60000004), window(1),
+    )),
+)  # fmt: skip
+
+
+def programs_for(cpus: int, seed: int, count: int) -> list[Program]:
+    programs = (generate(seed, index) for index in range(count))
+    return [p for p in programs if FAMILIES[p.name.partition("/")[0]].cpus == cpus]
+
+
+@pytest.mark.parametrize("cpus", CPUS)
+def test_programs_agree(boot: Boot, seed: int, count: int, cpus: int) -> None:
+    pair = Pair(boot(Side.OURS, cpus), boot(Side.X5, cpus))
+    programs = programs_for(cpus, seed, count)
+    verdicts = pair.run(programs)
+    found = [v.difference for v in verdicts if v.difference]
+    shown = Counter(rule.name for v in verdicts for rule in set(v.used))
+    print(f"seed {seed}, {cpus} CPUs: {len(programs)} programs, "
+          f"{sum(len(p.ops) for p in programs)} operations, {len(found)} unexplained; "
+          f"programs with explained differences: {dict(shown.most_common())}")  # fmt: skip
+    if found:
+        pytest.fail(f"{len(found)} of {len(programs)} programs differ; {shrink(found[0], pair)}")
+
+
+@pytest.mark.parametrize("cpus", CPUS)
+def test_all_programs_start_from_the_same_state(boot: Boot, cpus: int) -> None:
+    ours, x5 = (boot(side, cpus).reset_state(FIRST_AT) for side in (Side.OURS, Side.X5))
+    assert x5[word_index("cpu0 ICC_CR0_EL1")] == 6
+    assert {
+        word_name(i): (a, b) for i, (a, b) in enumerate(zip(ours, x5, strict=True)) if a != b
+    } == {}
+
+
+def word_index(name: str) -> int:
+    return next(i for i in range(1000) if word_name(i) == name)
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
+def test_each_explanation_is_needed(boot: Boot, rule: Rule) -> None:
+    pair = Pair(boot(Side.OURS, 1), boot(Side.X5, 1))
+    (verdict,) = pair.run([Program(rule.name, rule.witness)])
+    gone = f"the machines agree now: delete {rule.name} from explain.py and docs/differential.md"
+    if isinstance(rule, Masked):
+        assert rule in verdict.used, gone
+        assert verdict.difference is None
+    else:
+        assert verdict.difference, gone
+
+
+@pytest.mark.parametrize("program", REPAIRED, ids=lambda program: program.name)
+def test_repaired(boot: Boot, program: Program) -> None:
+    pair = Pair(boot(Side.OURS, program.cpus + 1), boot(Side.X5, program.cpus + 1))
+    (verdict,) = pair.run([program])
+    assert verdict.difference is None, str(verdict.difference)
+
+
+@pytest.fixture(scope="module")
+def expected(boot: Boot) -> list[tuple[int, list[Program], list[list[Result]]]]:
+    """What x-5 does, for comparison with one broken plugin after the other."""
+    sets = [(cpus, programs_for(cpus, 1, MUTANT_PROGRAMS)) for cpus in CPUS]
+    return [(cpus, programs, boot(Side.X5, cpus).run(programs)) for cpus, programs in sets]
+
+
+@pytest.fixture(scope="module")
+def scratch(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("mutants")
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
+def test_a_broken_plugin_is_found(
+    mutant: Mutant, scratch: Path, boot: Boot, broken: Callable[[Path, int], Machine],
+    expected: list[tuple[int, list[Program], list[list[Result]]]],
+) -> None:  # fmt: skip
+    plugin = build(mutant, scratch)
+    tried = 0
+    for cpus, programs, x5 in expected:
+        with broken(plugin, cpus) as ours:
+            for program, a, b in zip(programs, ours.run(programs), x5, strict=True):
+                tried += 1
+                found = judge(program, a, b, MASKED).difference
+                if found:
+                    shortest = shrink(found, Pair(ours, boot(Side.X5, cpus)))
+                    print(f"{mutant.name}: found by program {tried}\n{shortest}")
+                    assert len(shortest.program.ops) <= 12
+                    return
+    pytest.fail(f"{tried} programs did not find it")
+
+
+def test_what_is_avoided_is_not_generated() -> None:
+    rules = [rule for rule in RULES if isinstance(rule, Avoided)]
+    for index in range(300):
+        ops = generate(1, index).ops
+        for i, op in enumerate(ops):
+            assert not any(rule.matches(ops[:i], op) for rule in rules)
+
+
+def test_the_generator_repeats_itself() -> None:
+    assert generate(7, 5) == generate(7, 5) != generate(8, 5)
+    assert read("HPPIR") in generate(7, 5).ops
