@@ -29,16 +29,18 @@
 #define INTID_LPI(n) (2u << 29 | (n))
 #define INTID_SPI(n) (3u << 29 | (n))
 #define CDIA_VALID   (1ULL << 32)
-#define IRQ_LIMIT    32	   /* per window; one that fires for ever must not hang the machine */
-#define DOZE_TICKS   50000 /* 50 us with the 1 GHz counter of -cpu max */
+#define IRQ_LIMIT    32	    /* per window; one that fires for ever must not hang the machine */
+#define SPINS	     400    /* then others may have the processor */
+#define DOZE_TICKS   200000 /* 200 us: the counter of -cpu max has 1 GHz */
 #define PSCI_CPU_ON  0xc4000003
 
 struct cpu {
 	uint64_t fault;
 	uint64_t irqs, first_intid, spurious;
 	uint64_t request, done;
-	struct op op;
-	struct result result;
+	volatile struct op *ops; /* what is requested, and where the results go */
+	volatile struct result *results;
+	uint64_t count;
 };
 
 static volatile struct cpu cpus[MAX_CPUS];
@@ -278,42 +280,42 @@ static void execute(volatile struct op *op, volatile struct result *r)
 static void await(volatile uint64_t *p, uint64_t val)
 {
 	for (unsigned int spins = 0; *p != val;)
-		if (++spins > 400)
+		if (++spins > SPINS)
 			doze();
 	dmb();
 }
 
-static void on_cpu(unsigned int cpu, volatile struct op *op, volatile struct result *r)
+static void execute_all(volatile struct op *ops, volatile struct result *results, uint64_t count)
+{
+	for (uint64_t i = 0; i < count; i++)
+		execute(&ops[i], &results[i]);
+}
+
+static void on_cpu(unsigned int cpu, volatile struct op *ops, volatile struct result *results,
+		   uint64_t count)
 {
 	volatile struct cpu *c = &cpus[cpu];
 
 	if (cpu == 0) {
-		execute(op, r);
+		execute_all(ops, results, count);
 		return;
 	}
-	c->op = *op;
+	c->ops = ops;
+	c->results = results;
+	c->count = count;
 	dmb();
 	c->request++;
 	await(&c->done, c->request);
-	*r = c->result;
 }
 
 static void serve(volatile struct cpu *c)
 {
 	for (;;) {
 		await(&c->request, c->done + 1);
-		execute(&c->op, &c->result);
+		execute_all(c->ops, c->results, c->count);
 		dmb();
 		c->done++;
 	}
-}
-
-static void on_each_cpu(struct op op, unsigned int words)
-{
-	struct result ignored;
-
-	for (unsigned int i = 0; i < comm->nr_cpus; i++, op.value += words * 8)
-		on_cpu(i, &op, &ignored);
 }
 
 /* ---- the reset between programs ------------------------------------------------------ */
@@ -400,23 +402,29 @@ static void snapshot_irs(volatile uint64_t *to)
 	isb();
 }
 
-static void snapshot(volatile uint64_t *to)
+/* Reset everything, and look at everything. */
+static void reset_to(volatile uint64_t *state)
 {
-	struct op op = { .code = OP_SNAPSHOT, .value = (uint64_t)to };
+	struct result ignored[2];
 
-	on_each_cpu(op, SNAPSHOT_CPU);
-	snapshot_irs(to + MAX_CPUS * SNAPSHOT_CPU);
+	reset_irs();
+	for (unsigned int i = 0; i < comm->nr_cpus; i++) {
+		struct op ops[] = {
+			{ .code = OP_RESET_CPU },
+			{ .code = OP_SNAPSHOT, .value = (uint64_t)(state + i * SNAPSHOT_CPU) },
+		};
+
+		on_cpu(i, ops, ignored, 2);
+	}
+	snapshot_irs(state + MAX_CPUS * SNAPSHOT_CPU);
 }
 
 /* Zero, or 1 + the index of the first word of the snapshot that is not what it first was. */
 static uint64_t reset(void)
 {
-	struct op op = { .code = OP_RESET_CPU };
 	static uint64_t now[MAX_CPUS * SNAPSHOT_CPU + SNAPSHOT_IRS];
 
-	reset_irs();
-	on_each_cpu(op, 0);
-	snapshot(now);
+	reset_to(now);
 	for (unsigned int i = 0; i < sizeof(now) / sizeof(*now); i++) {
 		if (now[i] == comm->first[i])
 			continue;
@@ -441,8 +449,11 @@ static void run_batch(void)
 
 		comm->current = p + 1;
 		*out = reset();
-		for (uint64_t i = 0; i < count; i++)
-			on_cpu(op[i].cpu, &op[i], &r[i]);
+		for (uint64_t i = 0, end; i < count; i = end) {
+			for (end = i + 1; end < count && op[end].cpu == op[i].cpu; end++)
+				;
+			on_cpu(op[i].cpu, &op[i], &r[i], end - i);
+		}
 		in = (void *)(op + count);
 		out = (void *)(r + count);
 	}
@@ -465,8 +476,8 @@ void bare_main(uint64_t me, uint64_t smc)
 		bare_panic(101, comm->magic, 0);
 	write32(UART_BASE + UART_DR, 0); /* sent at once: from now on TX is raised */
 	start_secondaries(smc);
-	reset();
-	snapshot(comm->first);
+	reset_to(comm->first); /* once to clear, once to see */
+	reset_to(comm->first);
 	dmb();
 	comm->ready = COMM_MAGIC;
 	for (;;) {
