@@ -15,11 +15,11 @@ from typing import Final
 from harness.ppi import REGISTERS, U64
 
 from .explain import avoided
-from .ops import Op, Program, irs_read, irs_write, line, read, window, write
+from .ops import LPIS, SPIS, Op, Program, irs_read, irs_write, line, read, window, write
 
 PPIS: Final = (3, 3, 3, 27, 27, 30, 30, 0, 23, 31, 32, 63, 64, 127)
 PRIORITIES: Final = (0, 1, 4, 8, 15, 16, 30, 31)
-NR_IRQS: Final = 8  # LPIs and SPIs 0 to 7: bare/main.c NR_TEST_IRQS
+NR_IRQS: Final = len(LPIS)
 PPI, LPI, SPI = 1, 2, 3
 FUTURE: Final = U64  # a CVAL that never comes; 0 is past
 
@@ -55,7 +55,9 @@ class Dice:
         """A priority for an SPI or LPI."""
         if intid >> 29 != LPI:
             return self.priority()
-        return self.classes[intid % NR_IRQS] + NR_IRQS * self.rng.randrange(32 // NR_IRQS)
+        return self.classes[LPIS.index(intid & 0xFFFFFF)] + NR_IRQS * self.rng.randrange(
+            32 // NR_IRQS
+        )
 
     def ppis(self, bank: int) -> int:
         """A bitmap of a few PPIs of a bank."""
@@ -63,9 +65,9 @@ class Dice:
         return sum(1 << p for p in set(self.rng.choices(pool, k=self.rng.randint(1, 4))))
 
     def intid(self) -> int:
-        """Of an SPI or LPI, mostly one that exists."""
+        """Of an SPI or LPI."""
         kind = self.rng.choice((LPI, LPI, SPI))
-        return kind << 29 | self.rng.randrange(NR_IRQS)
+        return kind << 29 | self.rng.choice(LPIS if kind == LPI else SPIS)
 
     def ppi_intid(self) -> int:
         return PPI << 29 | self.rng.choice(PPIS)
@@ -170,9 +172,9 @@ def command(d: Dice) -> list[Op]:
 
 def odd_command(d: Dice) -> list[Op]:
     """Interrupts that do not exist, types that have no such command, RES0 bits."""
-    kind, number = d.rng.randrange(8), d.rng.choice((0, 1, 7, 255, 256, 1 << 16, 0xFFFFFF))
+    kind, number = d.rng.randrange(8), d.rng.choice((0, 1, 6, 255, 256, 1 << 16, 0xFFFFFF))
     if kind == LPI:
-        number = d.rng.choice((0, 7, 1 << 20, 0xFFFFFF))
+        number = d.rng.choice((0, 4095, 1 << 20, 0xFFFFFF))
     name = d.rng.choice(("CDEN", "CDDIS", "CDPRI", "CDPEND", "CDHM", "CDDI", "CDRCFG"))
     cpu, operand = d.cpu(), kind << 29 | number
     return [write(name, operand, cpu), *configuration(operand, cpu)]
@@ -244,13 +246,13 @@ def irs_change(d: Dice) -> list[Op]:
                         IRS_SPI_DOMAINR, IRS_SPI_RESAMPLER, IRS_IST_CFGR))  # fmt: skip
     value = d.value() & 0xFFFFFFFF
     if off in (IRS_SPI_SELR, IRS_PE_SELR, IRS_SPI_RESAMPLER):
-        value = d.rng.choice((0, 1, 1, 2, 7, 256, value | 1 << 8))
+        value = d.rng.choice((0, 1, 1, 2, 255, 256, value | 1 << 8))
     return [irs_write(off, value, cpu=cpu), irs_read(off, cpu=cpu)]
 
 
 def trigger(d: Dice) -> list[Op]:
     """The trigger mode of an SPI."""
-    cpu, spi = d.cpu(), d.rng.choice((1, 1, 2))
+    cpu, spi = d.cpu(), d.rng.choice((1, 1, 255))
     return [
         irs_write(IRS_SPI_SELR, spi, cpu=cpu),
         irs_read(IRS_SPI_SELR + 0x10, cpu=cpu),
@@ -315,7 +317,8 @@ GUEST_FAMILIES: Final[Mapping[str, Family]] = MappingProxyType({
 
 def different_lpis(d: Dice) -> list[Op]:
     """No two LPIs have the same priority."""
-    return [write("CDPRI", LPI << 29 | n | d.classes[n] << 35) for n in range(NR_IRQS)]
+    pairs = zip(LPIS, d.classes, strict=True)
+    return [write("CDPRI", LPI << 29 | lpi | priority << 35) for lpi, priority in pairs]
 
 
 def opening(d: Dice) -> list[Op]:

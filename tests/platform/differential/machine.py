@@ -23,7 +23,7 @@ from harness import wire
 from harness.ppi import REGISTERS
 from harness.provision.system import cross_prefix
 
-from .ops import Program, Result, decode, encode
+from .ops import LPIS, SPIS, Program, Result, decode, encode
 
 # bare.h
 RAM: Final = 0x40000000
@@ -160,22 +160,30 @@ class Machine:
         out = []
         for i, (reset, results) in enumerate(decode(programs, self._ram[RESULTS : RESULTS + size])):
             if reset:
-                raise Died(self._incomplete(reset - 1), programs[i - 1] if i else None)
+                raise Died(self._incomplete(), programs[i - 1] if i else None)
             out.append(results)
         return out
 
-    def _incomplete(self, word: int) -> str:
-        first, last = self.reset_state(FIRST_AT), self.reset_state(LAST_AT)
+    def _incomplete(self) -> str:
+        first, last = self._state(FIRST_AT), self._state(LAST_AT)
         changes = [
             f"{word_name(i)} {a:#x} -> {b:#x}"
-            for i, (a, b) in enumerate(zip(first, last, strict=True)) if a != b
-        ]  # fmt: skip
+            for i, (a, b) in enumerate(zip(first, last, strict=True))
+            if a != b
+        ]
         return f"{self.side.name}: this program outlives the reset: {'; '.join(changes)}"
 
-    def reset_state(self, at: int = FIRST_AT) -> tuple[int, ...]:
-        """All that the reset makes sure of, as words (word_name() names them)."""
-        count = (MAX_CPUS + 1) * SNAPSHOT
-        return struct.unpack_from(f"<{count}Q", self._ram, COMM + at)
+    def _state(self, at: int) -> tuple[int, ...]:
+        return struct.unpack_from(f"<{(MAX_CPUS + 1) * SNAPSHOT}Q", self._ram, COMM + at)
+
+    def after_reset(self) -> list[tuple[str, int]]:
+        """The state from which every program starts: all that the reset makes sure of."""
+        return [(word_name(i), word) for i, word in enumerate(self._state(FIRST_AT))]
+
+    def expect_after_reset(self, name: str, value: int) -> None:
+        """From now on, let the reset be complete only if this has another value."""
+        word = next(i for i, (n, _) in enumerate(self.after_reset()) if n == name)
+        struct.pack_into("<Q", self._ram, COMM + FIRST_AT + 8 * word, value)
 
     def close(self) -> None:
         self._process.kill()
@@ -195,7 +203,9 @@ class Machine:
 
 _READABLE: Final = [r.name for r in REGISTERS.values() if r.readable and r.op0 == 3]
 _IRS: Final = ["CR0", "CR1", "SPI_SELR", "PE_SELR", "IST_CFGR", "IST_BASER"] + [
-    f"{what} {n}" for n in range(8) for what in ("ICSR of SPI", "ICSR of LPI", "SPI_CFGR")
+    f"{what} {n}"
+    for spi, lpi in zip(SPIS, LPIS, strict=True)
+    for what, n in (("ICSR of SPI", spi), ("ICSR of LPI", lpi), ("CFGR of SPI", spi))
 ]
 
 

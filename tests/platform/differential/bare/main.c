@@ -23,7 +23,6 @@
 #define IRS_IST_BASER 0x180
 #define IRS_IST_CFGR  0x190
 
-#define NR_TEST_IRQS 8	/* the programs use LPIs and SPIs 0 to 7 */
 #define LPI_ID_BITS  12 /* the larger of the two machines' smallest and largest tables */
 #define INTID_PPI(n) (1u << 29 | (n))
 #define INTID_LPI(n) (2u << 29 | (n))
@@ -42,6 +41,11 @@ struct cpu {
 	volatile struct result *results;
 	uint64_t count;
 };
+
+/* The ones that programs use: generate.py LPIS and SPIS */
+#define NR_TEST_IRQS 8
+static const uint16_t test_lpis[NR_TEST_IRQS] = { 0, 1, 2, 3, 4, 5, 6, 4095 };
+static const uint16_t test_spis[NR_TEST_IRQS] = { 0, 1, 2, 3, 4, 5, 6, 255 };
 
 static volatile struct cpu cpus[MAX_CPUS];
 static volatile struct comm *const comm = (void *)COMM_BASE;
@@ -363,18 +367,18 @@ static void reset_irs(void)
 	irs_write(IRS_CR0, 1);
 	read32(comm->irs_base + IRS_CR0);
 	irs_write(IRS_CR1, 0);
-	for (unsigned int n = 0; n < NR_TEST_IRQS; n++)
-		reset_spi(n);
+	for (unsigned int i = 0; i < NR_TEST_IRQS; i++)
+		reset_spi(test_spis[i]);
 	irs_write(IRS_SPI_SELR, 0);
 	irs_write(IRS_PE_SELR, 0);
 	/* The table is software's once it is no longer valid. */
 	write64(comm->irs_base + IRS_IST_BASER, 0);
-	for (uint64_t i = 0; i < NR_TEST_IRQS; i++)
-		write32(IST_BASE + 4 * i, 0);
+	for (unsigned int i = 0; i < NR_TEST_IRQS; i++)
+		write32(IST_BASE + 4 * test_lpis[i], 0);
 	irs_write(IRS_IST_CFGR, LPI_ID_BITS);
 	write64(comm->irs_base + IRS_IST_BASER, IST_BASE | 1);
-	for (unsigned int n = 0; n < NR_TEST_IRQS; n++)
-		reset_lpi(n);
+	for (unsigned int i = 0; i < NR_TEST_IRQS; i++)
+		reset_lpi(test_lpis[i]);
 }
 
 static uint64_t configuration(uint32_t intid)
@@ -391,10 +395,10 @@ static void snapshot_irs(volatile uint64_t *to)
 	for (unsigned int i = 0; i < sizeof(regs) / sizeof(*regs); i++)
 		*to++ = read32(comm->irs_base + regs[i]);
 	*to++ = read64(comm->irs_base + IRS_IST_BASER);
-	for (unsigned int n = 0; n < NR_TEST_IRQS; n++) {
-		*to++ = configuration(INTID_SPI(n));
-		*to++ = configuration(INTID_LPI(n));
-		irs_write(IRS_SPI_SELR, n);
+	for (unsigned int i = 0; i < NR_TEST_IRQS; i++) {
+		*to++ = configuration(INTID_SPI(test_spis[i]));
+		*to++ = configuration(INTID_LPI(test_lpis[i]));
+		irs_write(IRS_SPI_SELR, test_spis[i]);
 		*to++ = read32(comm->irs_base + IRS_SPI_CFGR);
 	}
 	irs_write(IRS_SPI_SELR, 0);
