@@ -6,6 +6,7 @@ pytest tests/platform/differential --programs=3000 --seed=7
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +15,7 @@ import pytest
 
 from .compare import Pair, judge, shrink
 from .conftest import Boot
-from .explain import MASKED, RULES, Avoided, Masked, Rule
+from .explain import KVM, MASKED, RULES, Avoided, Masked, Rule
 from .generate import FAMILIES, generate
 from .machine import Died, Machine, Side, Tools
 from .mutants import MUTANTS, Mutant, build
@@ -124,6 +125,12 @@ def test_what_is_avoided_is_not_generated() -> None:
         ops = generate(1, index).ops
         for i, op in enumerate(ops):
             assert not any(rule.matches(ops[:i], op) for rule in rules)
+
+
+def test_each_explanation_is_documented() -> None:
+    page = (Path(__file__).parents[3] / "docs/differential.md").read_text()
+    rows = re.findall(r"^\| `([\w-]+)` \| ([\w' -]+?)(?:, by design)? \|", page, re.MULTILINE)
+    assert rows == [(rule.name, rule.owner.value) for rule in (*RULES, *KVM)]
 
 
 def test_the_generator_repeats_itself() -> None:
