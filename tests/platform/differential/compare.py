@@ -63,13 +63,15 @@ class Runner(Protocol):
 class Pair:
     """Our machine and x-5."""
 
-    def __init__(self, ours: Machine, x5: Machine) -> None:
+    def __init__(self, ours: Machine, x5: Machine, explanations: Sequence[Masked] = MASKED) -> None:
         self._ours = ours
         self._x5 = x5
+        self._explanations = explanations
 
     def run(self, programs: Sequence[Program]) -> list[Verdict]:
         ours, x5 = self._ours.run(programs), self._x5.run(programs)
-        return [judge(p, a, b) for p, a, b in zip(programs, ours, x5, strict=True)]
+        both = zip(programs, ours, x5, strict=True)
+        return [judge(program, a, b, self._explanations) for program, a, b in both]
 
 
 def shrink(found: Difference, runner: Runner) -> Difference:

@@ -22,6 +22,7 @@ from .machine import Machine, Side, Tools, build_image
 PROGRAMS, SEED = 500, 1  # what `./gicv5 test` runs
 
 Boot = Callable[[Side, int], Machine]
+Broken = Callable[[Path, Side, int], Machine]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -62,6 +63,6 @@ def boot(tools: Tools) -> Iterator[Boot]:
 
 
 @pytest.fixture(scope="session")
-def broken(tools: Tools) -> Callable[[Path, int], Machine]:
-    """``broken(plugin, cpus)``: a machine with this plugin; close it."""
-    return lambda plugin, cpus: Machine(dataclasses.replace(tools, plugin=plugin), Side.OURS, cpus)
+def broken(tools: Tools) -> Broken:
+    """``broken(plugin, side, cpus)``: a machine with this plugin; close it."""
+    return lambda plugin, side, cpus: Machine(dataclasses.replace(tools, plugin=plugin), side, cpus)

@@ -279,6 +279,16 @@ AVOIDED: Final = (
 
 RULES: Final[tuple[Rule, ...]] = MASKED + AVOIDED
 
+# The virtual CPU interface in the place of the physical one, without KVM
+VIRTUAL: Final = (
+    Masked(
+        "ours-guest-pfr2", Owner.OURS,
+        "ID_AA64PFR2_EL1.GCIE is 0 where EL1 has the virtual interface, also without HCR_EL2.TID3",
+        (read("ID_AA64PFR2_EL1"),),
+        0xF000, reg="ID_AA64PFR2_EL1", zero=Side.OURS,
+    ),
+)  # fmt: skip
+
 HIDDEN: Final = U64 ^ (1 << 3 | 1 << 27 | 1 << 30)  # from a guest without PMU
 
 # A KVM guest in the place of ours: what KVM itself changes

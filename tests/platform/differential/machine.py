@@ -30,12 +30,12 @@ RAM: Final = 0x40000000
 COMM: Final = 0x41000000 - RAM
 PROGRAMS: Final = 0x42000000 - RAM
 RESULTS: Final = 0x44000000 - RAM
-MAGIC: Final = 0x6469666635763031
+MAGIC: Final = 0x6469666635763032
 MAX_CPUS: Final = 4
 SNAPSHOT: Final = 64  # words for each CPU, and for the IRS
 # struct comm
-MAGIC_AT, REQUEST_AT, DONE_AT, CURRENT_AT = 0, 24, 40, 48
-READY_AT, PANIC_AT, FIRST_AT = 56, 64, 96
+MAGIC_AT, REQUEST_AT, DONE_AT, CURRENT_AT = 0, 32, 48, 56
+READY_AT, PANIC_AT, FIRST_AT = 64, 72, 104
 LAST_AT: Final = FIRST_AT + 8 * (MAX_CPUS + 1) * SNAPSHOT
 
 MEMORY_MIB: Final = 128
@@ -45,10 +45,16 @@ BATCH_SECONDS: Final = 60.0  # without a program being finished
 
 
 class Side(Enum):
-    """Whose GICv5; the value is where its IRS frame is."""
+    """Whose GICv5, and which interface EL1 has."""
 
-    OURS = 0x080A0000
-    X5 = 0x08010000
+    OURS = "ours"
+    VIRTUAL = "ours, the virtual CPU interface"  # no IRS; the timers are injected directly
+    X5 = "x-5"
+
+    @property
+    def irs(self) -> int:
+        """Address of the IRS frame."""
+        return 0x08010000 if self is Side.X5 else 0x080A0000
 
 
 class Died(Exception):
@@ -89,7 +95,8 @@ class Machine:
             file.truncate(MEMORY_MIB << 20)
         with ram.open("r+b") as file:
             self._ram = mmap.mmap(file.fileno(), 0)
-        struct.pack_into("<QQQ", self._ram, COMM + MAGIC_AT, MAGIC, side.value, cpus)
+        virtual = side is Side.VIRTUAL
+        struct.pack_into("<4Q", self._ram, COMM + MAGIC_AT, MAGIC, side.irs, cpus, virtual)
         self._batches = 0
         with (self._folder / "stderr").open("wb") as stderr:
             self._process = subprocess.Popen(
@@ -108,11 +115,11 @@ class Machine:
             f"memory-backend-file,id=ram,size={MEMORY_MIB}M,mem-path={ram},share=on",
         ]
         board = "virt,memory-backend=ram,"
-        if self.side is Side.OURS:
+        if self.side is Side.X5:
+            board += "gic-version=x-5"
+        else:
             board += "gic-version=2,virtualization=on"
             argv += ["-plugin", str(tools.plugin)]
-        else:
-            board += "gic-version=x-5"
         argv += ["-M", board, "-accel", "tcg,thread=multi,tb-size=16"]
         argv += ["-run-with", "exit-with-parent=on", "-no-reboot", "-kernel", str(tools.image)]
         return [*argv, "-nodefaults", "-no-user-config", "-display", "none", "-serial", "null"]

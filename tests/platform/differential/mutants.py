@@ -58,10 +58,15 @@ MUTANTS: Final = (
     Mutant("spi-withdrawn-late", "wire.c", "withdraw_spis(dirty);", "{}"),
 )  # fmt: skip
 
-# Of what KVM guests see: the virtual CPU interface
+# Of the virtual CPU interface
 GUEST_MUTANTS: Final = (
     Mutant("virtual-mask-is-strict", "gicv5_virt.c",
            "prio > ICH_VMCR_VPMR(c->vmcr)", "prio >= ICH_VMCR_VPMR(c->vmcr)"),
+    Mutant("virtual-running-is-not-strict", "gicv5_virt.c",
+           "prio >= gicv5_running(c->vapr)", "prio > gicv5_running(c->vapr)"),
+    Mutant("dvi-has-no-effect", "gicv5_virt.c", "(phys[i] & c->dvir[i])", "0"),
+    Mutant("virq-sticks", "wire.c", "wr(GICH_LR0, virq ? GICH_LR_PENDING : 0);",
+           "wr(GICH_LR0, GICH_LR_PENDING);"),
     Mutant("virtual-cdia-sets-no-apr", "gicv5_virt.c", "c->vapr |= 1u << prio;", ""),
     Mutant("virtual-level-pend-writable", "gicv5_virt.c",
            "u64 edge = val & ~gicv5_hmr(n),", "u64 edge = val,"),

@@ -78,8 +78,8 @@ class Op:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """``value``: what was read, the ESR of an exception, or how many interrupts a window took.
-    ``extra``: the INTID of a window's first."""
+    """``value``: what was read, the ESR of an exception, or how many interrupts a window took (and,
+    from bit 32, how many times CDIA then had none).  ``extra``: the INTID of a window's first."""
 
     value: int
     extra: int = 0

@@ -8,21 +8,21 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from .compare import Pair, judge, shrink
-from .conftest import Boot
-from .explain import KVM, MASKED, RULES, Avoided, Masked, Rule
-from .generate import FAMILIES, generate
+from .conftest import Boot, Broken
+from .explain import KVM, MASKED, RULES, VIRTUAL, Avoided, Masked, Owner, Rule
+from .generate import FAMILIES, GUEST_FAMILIES, generate
 from .machine import Died, Machine, Side, Tools
-from .mutants import MUTANTS, Mutant, build
+from .mutants import GUEST_MUTANTS, MUTANTS, Mutant, build
 from .ops import Program, Result, read, window, write
 
 CPUS = sorted({family.cpus for family in FAMILIES.values()})
 MUTANT_PROGRAMS = 200
+Expected = tuple[int, list[Program], list[list[Result]]]  # CPUs, programs, results
 
 # Differences of ours that are no more
 REPAIRED = (
@@ -38,18 +38,27 @@ def programs_for(cpus: int, seed: int, count: int) -> list[Program]:
     return [p for p in programs if FAMILIES[p.name.partition("/")[0]].cpus == cpus]
 
 
-@pytest.mark.parametrize("cpus", CPUS)
-def test_programs_agree(boot: Boot, seed: int, count: int, cpus: int) -> None:
-    pair = Pair(boot(Side.OURS, cpus), boot(Side.X5, cpus))
-    programs = programs_for(cpus, seed, count)
+def check(what: str, programs: list[Program], pair: Pair) -> None:
     verdicts = pair.run(programs)
     found = [v.difference for v in verdicts if v.difference]
     shown = Counter(rule.name for v in verdicts for rule in set(v.used))
-    print(f"seed {seed}, {cpus} CPUs: {len(programs)} programs, "
-          f"{sum(len(p.ops) for p in programs)} operations, {len(found)} unexplained; "
-          f"programs with explained differences: {dict(shown.most_common())}")  # fmt: skip
+    print(f"{what}: {len(programs)} programs, {sum(len(p.ops) for p in programs)} operations, "
+          f"{len(found)} unexplained; programs with explained differences: "
+          f"{dict(shown.most_common())}")  # fmt: skip
     if found:
         pytest.fail(f"{len(found)} of {len(programs)} programs differ; {shrink(found[0], pair)}")
+
+
+@pytest.mark.parametrize("cpus", CPUS)
+def test_programs_agree(boot: Boot, seed: int, count: int, cpus: int) -> None:
+    pair = Pair(boot(Side.OURS, cpus), boot(Side.X5, cpus))
+    check(f"seed {seed}, {cpus} CPUs", programs_for(cpus, seed, count), pair)
+
+
+def test_the_virtual_interface_agrees(boot: Boot, seed: int, count: int) -> None:
+    programs = [generate(seed, index, GUEST_FAMILIES) for index in range(count)]
+    pair = Pair(boot(Side.VIRTUAL, 1), boot(Side.X5, 1), VIRTUAL + MASKED)
+    check(f"seed {seed}, virtual", programs, pair)
 
 
 @pytest.mark.parametrize("cpus", CPUS)
@@ -80,6 +89,13 @@ def test_each_explanation_is_needed(boot: Boot, rule: Rule) -> None:
         assert verdict.difference, gone
 
 
+@pytest.mark.parametrize("rule", VIRTUAL, ids=lambda rule: rule.name)
+def test_each_explanation_of_the_virtual_interface_is_needed(boot: Boot, rule: Masked) -> None:
+    pair = Pair(boot(Side.VIRTUAL, 1), boot(Side.X5, 1), VIRTUAL + MASKED)
+    (verdict,) = pair.run([Program(rule.name, rule.witness)])
+    assert rule in verdict.used, f"delete {rule.name} from explain.py and docs/differential.md"
+
+
 @pytest.mark.parametrize("program", REPAIRED, ids=lambda program: program.name)
 def test_repaired(boot: Boot, program: Program) -> None:
     pair = Pair(boot(Side.OURS, program.cpus + 1), boot(Side.X5, program.cpus + 1))
@@ -88,7 +104,7 @@ def test_repaired(boot: Boot, program: Program) -> None:
 
 
 @pytest.fixture(scope="module")
-def expected(boot: Boot) -> list[tuple[int, list[Program], list[list[Result]]]]:
+def expected(boot: Boot) -> list[Expected]:
     """What x-5 does, for comparison with one broken plugin after the other."""
     sets = [(cpus, programs_for(cpus, 1, MUTANT_PROGRAMS)) for cpus in CPUS]
     return [(cpus, programs, boot(Side.X5, cpus).run(programs)) for cpus, programs in sets]
@@ -101,22 +117,33 @@ def scratch(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
 def test_a_broken_plugin_is_found(
-    mutant: Mutant, scratch: Path, boot: Boot, broken: Callable[[Path, int], Machine],
-    expected: list[tuple[int, list[Program], list[list[Result]]]],
-) -> None:  # fmt: skip
+    mutant: Mutant, scratch: Path, boot: Boot, broken: Broken, expected: list[Expected]
+) -> None:
     plugin = build(mutant, scratch)
     tried = 0
     for cpus, programs, x5 in expected:
-        with broken(plugin, cpus) as ours:
+        with broken(plugin, Side.OURS, cpus) as ours:
             for program, a, b in zip(programs, ours.run(programs), x5, strict=True):
                 tried += 1
-                found = judge(program, a, b, MASKED).difference
+                found = judge(program, a, b).difference
                 if found:
                     shortest = shrink(found, Pair(ours, boot(Side.X5, cpus)))
                     print(f"{mutant.name}: found by program {tried}\n{shortest}")
                     assert len(shortest.program.ops) <= 12
                     return
     pytest.fail(f"{tried} programs did not find it")
+
+
+@pytest.mark.parametrize("mutant", GUEST_MUTANTS, ids=lambda mutant: mutant.name)
+def test_a_broken_virtual_interface_is_found(
+    mutant: Mutant, scratch: Path, boot: Boot, broken: Broken
+) -> None:
+    programs = [generate(1, index, GUEST_FAMILIES) for index in range(MUTANT_PROGRAMS)]
+    with broken(build(mutant, scratch), Side.VIRTUAL, 1) as ours:
+        verdicts = Pair(ours, boot(Side.X5, 1), VIRTUAL + MASKED).run(programs)
+    found = [i for i, verdict in enumerate(verdicts, 1) if verdict.difference]
+    assert found
+    print(f"{mutant.name}: found by program {found[0]}")
 
 
 def test_what_is_avoided_is_not_generated() -> None:
@@ -129,8 +156,9 @@ def test_what_is_avoided_is_not_generated() -> None:
 
 def test_each_explanation_is_documented() -> None:
     page = (Path(__file__).parents[3] / "docs/differential.md").read_text()
-    rows = re.findall(r"^\| `([\w-]+)` \| ([\w' -]+?)(?:, by design)? \|", page, re.MULTILINE)
-    assert rows == [(rule.name, rule.owner.value) for rule in (*RULES, *KVM)]
+    owners = "|".join(owner.value for owner in Owner)
+    rows = re.findall(rf"^\| `([\w-]+)` \| ({owners})(?:, by design)? \|", page, re.MULTILINE)
+    assert rows == [(rule.name, rule.owner.value) for rule in (*RULES, *VIRTUAL, *KVM)]
 
 
 def test_the_generator_repeats_itself() -> None:

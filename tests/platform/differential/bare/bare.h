@@ -12,7 +12,8 @@
 #define IST_BASE     0x46000000
 #define IST_SIZE     0x10000 /* 2^14 entries of 4 bytes: the smaller of x-5's two limits */
 
-#define COMM_MAGIC 0x6469666635763031 /* "diff5v01" */
+#define COMM_MAGIC 0x6469666635763032 /* "diff5v02" */
+#define COMM_VIRT  24		      /* offset of virt */
 #define MAX_CPUS   4
 #define STACK_SIZE 0x1000
 
@@ -30,7 +31,8 @@
 enum code {
 	OP_READ,      /* reg */
 	OP_WRITE,     /* reg, value; the result is the register read back if that is possible */
-	OP_WINDOW,    /* IRQs on for a moment: value is their number, extra the first INTID */
+	OP_WINDOW,    /* IRQs on for a moment: value is their number (and, from bit
+			 32, that of IRQs without an interrupt), extra the first INTID */
 	OP_IRS_READ,  /* off, reg: 4 or 8 bytes */
 	OP_IRS_WRITE, /* off, reg: 4 or 8 bytes, value */
 	OP_LINE,      /* level of SPI 1, the PL011's interrupt */
@@ -58,6 +60,7 @@ struct result {
 struct comm {
 	/* from the build machine, before the start */
 	uint64_t magic, irs_base, nr_cpus;
+	uint64_t virt; /* at EL2: give EL1 the virtual interface, so there is no IRS */
 	/* a batch: the build machine counts request up, the interpreter makes done equal to it */
 	uint64_t request, nr_programs, done;
 	uint64_t current;  /* 1 + index of the running program */
@@ -67,4 +70,6 @@ struct comm {
 	uint64_t first[MAX_CPUS * SNAPSHOT_CPU + SNAPSHOT_IRS];
 	uint64_t last[MAX_CPUS * SNAPSHOT_CPU + SNAPSHOT_IRS];
 };
+
+_Static_assert(offsetof(struct comm, virt) == COMM_VIRT, "start.S");
 #endif

@@ -28,9 +28,11 @@
 #define INTID_LPI(n) (2u << 29 | (n))
 #define INTID_SPI(n) (3u << 29 | (n))
 #define CDIA_VALID   (1ULL << 32)
-#define IRQ_LIMIT    32	    /* per window; one that fires for ever must not hang the machine */
-#define SPINS	     400    /* then others may have the processor */
-#define DOZE_TICKS   200000 /* 200 us: the counter of -cpu max has 1 GHz */
+#define IRQ_LIMIT    32	 /* per window; one that fires for ever must not hang the machine */
+#define SPINS	     400 /* then doze */
+#define SHORT_DOZES  250 /* then nobody is in a hurry */
+#define SHORT_NS     200000
+#define LONG_NS	     4000000
 #define PSCI_CPU_ON  0xc4000003
 
 struct cpu {
@@ -69,14 +71,14 @@ static void dmb(void)
 	__asm__ volatile("dmb sy" ::: "memory");
 }
 
-/* Sleep a little (WFIT), leaving no trace in the interrupt controller. */
-static void doze(void)
+/* Sleep for some nanoseconds (WFIT), leaving no trace in the interrupt controller. */
+static void doze(uint64_t ns)
 {
-	uint64_t now;
+	uint64_t until;
 
-	__asm__ volatile("isb\n\tmrs %0, cntvct_el0" : "=r"(now));
-	now += DOZE_TICKS;
-	__asm__ volatile("mov x9, %0\n\t.inst 0xd5031029" ::"r"(now)
+	__asm__ volatile("isb\n\tmrs %0, cntvct_el0" : "=r"(until));
+	until += ns; /* the counter of -cpu max has 1 GHz */
+	__asm__ volatile("mov x9, %0\n\t.inst 0xd5031029" ::"r"(until)
 			 : "x9", "memory"); /* WFIT x9 */
 }
 
@@ -121,7 +123,7 @@ void bare_panic(uint64_t vector, uint64_t esr, uint64_t elr)
 	dmb();
 	comm->panic[0] = 1 + (uint64_t)(self() - cpus);
 	for (;;)
-		doze();
+		doze(LONG_NS);
 }
 
 /* The IRQ handler of a window: acknowledge, silence, drop, deactivate.  Non-zero: stop. */
@@ -170,7 +172,7 @@ static void do_window(volatile struct cpu *c, volatile struct result *r)
 			 "msr daifset, #2\n\t"
 			 "isb" ::
 				 : "memory");
-	r->value = c->irqs;
+	r->value = c->irqs | c->spurious << 32;
 	r->extra = (uint32_t)c->first_intid;
 }
 
@@ -283,9 +285,9 @@ static void execute(volatile struct op *op, volatile struct result *r)
 /* Wait until *p is @val; spin a little, then let others have the processor. */
 static void await(volatile uint64_t *p, uint64_t val)
 {
-	for (unsigned int spins = 0; *p != val;)
-		if (++spins > SPINS)
-			doze();
+	for (unsigned int tries = 0; *p != val; tries++)
+		if (tries > SPINS)
+			doze(tries < SPINS + SHORT_DOZES ? SHORT_NS : LONG_NS);
 	dmb();
 }
 
@@ -411,7 +413,8 @@ static void reset_to(volatile uint64_t *state)
 {
 	struct result ignored[2];
 
-	reset_irs();
+	if (!comm->virt)
+		reset_irs();
 	for (unsigned int i = 0; i < comm->nr_cpus; i++) {
 		struct op ops[] = {
 			{ .code = OP_RESET_CPU },
@@ -420,7 +423,8 @@ static void reset_to(volatile uint64_t *state)
 
 		on_cpu(i, ops, ignored, 2);
 	}
-	snapshot_irs(state + MAX_CPUS * SNAPSHOT_CPU);
+	if (!comm->virt)
+		snapshot_irs(state + MAX_CPUS * SNAPSHOT_CPU);
 }
 
 /* Zero, or 1 + the index of the first word of the snapshot that is not what it first was. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Entry and exceptions.  The interpreter runs at EL1 with the MMU off on both machines: at the one
- * with EL2 it turns the traps off and drops.  TPIDR_EL1 holds the address of the CPU's struct cpu.
+ * with EL2 it turns the traps off and drops, to the physical or to the virtual interface.  TPIDR_EL1 holds the address of the CPU's struct cpu.
  */
 #include "bare.h"
 
@@ -17,8 +17,6 @@ secondary_start:
 	mrs	x21, CurrentEL
 	cmp	x21, #8
 	b.ne	el1
-	mov	x0, #(1 << 31)		/* HCR_EL2.RW; IMO is clear: EL1 has the physical interface */
-	msr	hcr_el2, x0
 	mov	x0, #3
 	msr	cnthctl_el2, x0
 	msr	cntvoff_el2, xzr
@@ -26,6 +24,20 @@ secondary_start:
 	msr	s3_4_c12_c9_4, x0	/* ICH_HFGRTR_EL2: nothing traps */
 	msr	s3_4_c12_c9_6, x0	/* ICH_HFGWTR_EL2 */
 	msr	s3_4_c12_c9_7, x0	/* ICH_HFGITR_EL2 */
+	mov	x0, #(1 << 31)		/* HCR_EL2.RW; IMO is clear: EL1 has the physical interface */
+	ldr	x1, =COMM_BASE
+	ldr	x1, [x1, #COMM_VIRT]
+	cbz	x1, 2f
+	orr	x0, x0, #(1 << 4)	/* IMO: the virtual one */
+	msr	s3_1_c12_c0_1, xzr	/* ICC_CR0_EL1: a hypervisor has set up its own interface */
+	mov	x1, #1
+	msr	s3_4_c12_c11_4, x1	/* ICH_VCTLR_EL2.En */
+	msr	s3_4_c12_c11_7, xzr	/* ICH_VMCR_EL2 */
+	mov	x1, #(1 << 27 | 1 << 30)
+	msr	s3_4_c12_c10_0, x1	/* ICH_PPI_DVIR0_EL2: the timers are injected directly */
+	adr	x1, el2_vectors
+	msr	vbar_el2, x1
+2:	msr	hcr_el2, x0
 	mov	x0, #0x3c5
 	msr	spsr_el2, x0
 	adr	x0, el1
@@ -131,6 +143,14 @@ vectors:
 	vector	5, irq
 	.irp	number, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15
 	vector	\number, panic
+	.endr
+
+	/* A fired timer only passes through here, on its way back to EL1; nothing else may come. */
+	.balign	2048
+el2_vectors:
+	.rept	16
+	b	.
+	.balign	128
 	.endr
 
 	.bss
