@@ -330,11 +330,15 @@ def opening(d: Dice) -> list[Op]:
     return ops
 
 
+LEFT: Final = ("HPPIR", "APR", "PCR", "ENABLER0", "SACTIVER0", "SACTIVER1", "SPENDR0", "PRIORITYR0",
+               "PRIORITYR3", "PRIORITYR7")  # fmt: skip
+
+
 def closing(d: Dice) -> list[Op]:
     """What is left at the end."""
     ops = list[Op]()
     for cpu in range(d.cpus):
-        ops += [read(name, cpu) for name in ("HPPIR", "APR", "SACTIVER0", "SACTIVER1", "SPENDR0")]
+        ops += [read(name, cpu) for name in LEFT]
     return ops
 
 
