@@ -79,6 +79,7 @@ static int exec(struct channel *channel, uint32_t sequence, const uint8_t *paylo
 
 	if (error)
 		return error;
+	host_drop_vm(); /* a command finds the host as it is without us */
 	error = command_run(payload, size, &output);
 	if (error)
 		return reject_errno(channel, sequence, "no command", error);

@@ -11,7 +11,7 @@
 
 #define DATA_SIZE (MAX_VCPUS * MAILBOX_SIZE)
 
-struct host host = { .kvm = -1 };
+struct host host = { .kvm = -1, .vm = -1 };
 
 extern const uint8_t guest_image[], guest_image_end[];
 
@@ -31,12 +31,20 @@ int host_open_kvm(void)
 	}
 	host.kvm = fd;
 	host.run_size = (size_t)size;
-	/*
-	 * A VM for as long as we live.  With the first one KVM patches a hook into the scheduler, and
-	 * out of it with the last; TCG would translate the scheduler again for each program.
-	 */
-	ioctl(fd, KVM_CREATE_VM, 0);
 	return 0;
+}
+
+void host_keep_vm(void)
+{
+	if (host.kvm >= 0 && host.vm < 0)
+		host.vm = ioctl(host.kvm, KVM_CREATE_VM, 0);
+}
+
+void host_drop_vm(void)
+{
+	if (host.vm >= 0)
+		close(host.vm);
+	host.vm = -1;
 }
 
 /* One file: the image, then the mailboxes of each VM.  Each VM's memory maps both, side by side. */

@@ -20,6 +20,7 @@
 
 struct host {
 	int kvm; /* or a negative errno */
+	int vm;	 /* see host_keep_vm() */
 	size_t run_size;
 	/*
 	 * GUEST_MEMORY_SIZE bytes for each VM index.  The image is the same pages in all of them,
@@ -35,6 +36,13 @@ int host_init(void);
 
 /* Open /dev/kvm if it is not: not in a program's process.  0 or a negative errno. */
 int host_open_kvm(void);
+
+/*
+ * Have a VM open between programs.  With the first one KVM patches a hook into the scheduler, and
+ * out of it with the last; TCG would translate the scheduler again for each program.
+ */
+void host_keep_vm(void);
+void host_drop_vm(void);
 
 static inline volatile struct mailbox *mailbox_of(unsigned int vm, unsigned int vcpu)
 {

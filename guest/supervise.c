@@ -132,6 +132,7 @@ int program_supervise(uint32_t *ending, uint32_t *signal)
 	pid_t pid;
 
 	host_open_kvm();
+	host_keep_vm();
 	if (!stack) {
 		stack = mmap(NULL, STACK_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
 			     -1, 0);
@@ -144,7 +145,7 @@ int program_supervise(uint32_t *ending, uint32_t *signal)
 	memset((void *)&progress.watch, 0, sizeof(progress.watch));
 	memset((void *)&progress.run, 0, sizeof(progress.run));
 	memset((void *)progress.results, 0, progress.program.count * sizeof(progress.results[0]));
-	pid = clone(live, stack + STACK_SIZE, CLONE_VM | SIGCHLD, NULL);
+	pid = clone(live, stack + STACK_SIZE, CLONE_VM | CLONE_FS | CLONE_SIGHAND | SIGCHLD, NULL);
 	if (pid < 0)
 		return -errno;
 

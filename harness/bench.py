@@ -48,37 +48,38 @@ ONE_VM = Program(
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """Seconds, programs per second, their ratio to the bare loop, MiB."""
+    """Seconds, programs per second, MiB.
+
+    ``bare`` is the C loop alone.  ``kept`` is the same loop beside a VM that stays open, as the
+    agent has one: KVM then need not patch the scheduler for each VM, which is dear under TCG.
+    """
 
     boot_seconds: float
-    programs_per_second: float
-    bare_per_second: float
+    harness: float
+    bare: float
+    kept: float
     resident_mib: float
 
-    @property
-    def cost(self) -> float:
-        """Time of a program through the harness / time of its ioctls in the bare loop."""
-        return self.bare_per_second / self.programs_per_second
 
-
-def measure(target: QemuTarget, programs: int = 500, rounds: int = 3) -> Figures:
-    """Boot a host, then alternate between the harness and the bare loop; the best of ``rounds``."""
+def measure(target: QemuTarget, programs: int = 500, rounds: int = 5) -> Figures:
+    """Boot a host, then alternate between the harness and the loops; the best of ``rounds``."""
     start = time.monotonic()
     host = target.boot()
     boot = time.monotonic() - start
     try:
-        harness = bare = 0.0
+        harness = bare = kept = 0.0
         for _ in range(rounds):
             start = time.monotonic()
             for left in reversed(range(programs)):
                 host.run(ONE_VM, upcoming=[ONE_VM] * min(left, AHEAD))
             harness = max(harness, programs / (time.monotonic() - start))
             said = host.command(["/init", "--bench", str(programs)], timeout=120).text
-            found = re.search(r"programs (\d+) seconds ([\d.]+)", said)
+            found = re.search(r"programs (\d+) alone ([\d.]+) kept ([\d.]+)", said)
             if not found:
                 raise TransportError(f"the bare loop said {said!r}")
             bare = max(bare, int(found[1]) / float(found[2]))
-        return Figures(boot, harness, bare, _resident_mib(host.pid))
+            kept = max(kept, int(found[1]) / float(found[3]))
+        return Figures(boot, harness, bare, kept, _resident_mib(host.pid))
     finally:
         host.close()
 
@@ -101,9 +102,11 @@ def report(kernel: str, progress: Progress) -> Iterator[tuple[str, str]]:
     yield "whole suite", f"{session_seconds(kernel):.1f} s"
     figures = measure(target)
     yield "boot", f"{figures.boot_seconds:.2f} s"
-    yield "programs of one VM, on one host CPU", f"{figures.programs_per_second:.0f} /s"
-    yield "the same ioctls in a bare C loop", f"{figures.bare_per_second:.0f} /s"
-    yield "cost of the harness", f"{figures.cost:.2f} x the bare loop"
+    yield "programs of one VM, on one host CPU", f"{figures.harness:.0f} /s"
+    yield "the same ioctls in a bare C loop", f"{figures.bare:.0f} /s"
+    yield "the same, beside a VM that stays open", f"{figures.kept:.0f} /s"
+    yield "cost of the harness", f"{figures.bare / figures.harness:.2f} x the bare loop"
+    yield "", f"{figures.kept / figures.harness:.2f} x the loop beside an open VM"
     yield "memory of a host", f"{figures.resident_mib:.0f} MiB"
 
 

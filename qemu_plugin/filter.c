@@ -19,15 +19,17 @@ static insn_cb gic_callback(u16 enc, bool read, unsigned int *index)
 {
 	const struct gicv5_op *op = gicv5_find_op(enc);
 
-	if (!op || op->class == GICV5_EL2_ONLY)
+	if (!op)
 		return sysreg_unknown;
 	if (op->class == GICV5_UNDEF)
 		return NULL;
 	if (!(op->access & (read ? OP_R : OP_W))) {
 		/* Writing a read-only register is UNDEF; SYS for SYSL is another instruction. */
-		return op->class == GICV5_GIC ? sysreg_unknown : NULL;
+		return op->class == GICV5_ICC || op->class == GICV5_ICH ? NULL : sysreg_unknown;
 	}
 	*index = (unsigned int)(op - gicv5_ops);
+	if (op->class == GICV5_EL2_ONLY)
+		return sysreg_vd;
 	return op->class == GICV5_ICH ? sysreg_ich : sysreg_cpuif;
 }
 

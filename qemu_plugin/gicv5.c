@@ -3,25 +3,35 @@
  * The state machine: reset, dispatch, and what the physical and the virtual
  * CPU interface have in common.
  */
+#include <stddef.h>
 #include <string.h>
 
 #include "gicv5_internal.h"
 
 void gicv5_init(struct gicv5 *gic, unsigned int nr_cpus, const struct gicv5_board *board, void *ctx)
 {
-	memset(gic, 0, sizeof(*gic));
+	memset(gic, 0, offsetof(struct gicv5, vm));
 	gic->nr_cpus = nr_cpus;
 	gic->board = board;
 	gic->ctx = ctx;
+	gic->options.iste_size = 4;
 }
 
 void gicv5_reset(struct gicv5 *gic)
 {
-	struct gicv5 old = { .nr_cpus = gic->nr_cpus, .board = gic->board, .ctx = gic->ctx };
-	struct gicv5_cpu kept[GICV5_MAX_CPUS];
+	struct {
+		u64 vctlr, hfgrtr, hfgwtr, hfgitr;
+	} kept[GICV5_MAX_CPUS];
+	struct gicv5_options options = gic->options;
 
-	memcpy(kept, gic->cpu, sizeof(kept));
-	gicv5_init(gic, old.nr_cpus, old.board, old.ctx);
+	for (unsigned int i = 0; i < GICV5_MAX_CPUS; i++) {
+		kept[i].vctlr = gic->cpu[i].vctlr;
+		kept[i].hfgrtr = gic->cpu[i].hfgrtr;
+		kept[i].hfgwtr = gic->cpu[i].hfgwtr;
+		kept[i].hfgitr = gic->cpu[i].hfgitr;
+	}
+	gicv5_init(gic, gic->nr_cpus, gic->board, gic->ctx);
+	gic->options = options;
 	for (unsigned int i = 0; i < GICV5_MAX_CPUS; i++) {
 		gic->cpu[i].vctlr = kept[i].vctlr;
 		gic->cpu[i].hfgrtr = kept[i].hfgrtr;
@@ -164,6 +174,10 @@ u64 gicv5_insn(struct gicv5 *gic, unsigned int cpu, const struct gicv5_op *op, b
 	/* Everything takes effect at once, so there is nothing to wait for. */
 	if (op->reg == GSB_SYS || op->reg == GSB_ACK)
 		return 0;
+	if (op->class == GICV5_EL2_ONLY) {
+		gicv5_virt_vd(gic, cpu, op, val);
+		return 0;
+	}
 	gicv5_mark(gic, cpu);
 	return virt ? gicv5_virt_insn(gic, cpu, op, val) : gicv5_phys_insn(gic, cpu, op, val);
 }

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * A GICv5 as a state machine: CPU interfaces (physical and virtual), an IRS
- * with SPIs and LPIs, and the EL2 registers that control them.
+ * with SPIs, LPIs and the tables of virtual machines, and the EL2 registers
+ * that control them.
  *
- * Nothing in here knows QEMU. Interrupt lines are read through struct
- * gicv5_board, and the consequences of an operation (which lines may interrupt
- * a CPU, whether the virtual IRQ is up) are computed on request from the state.
- * Callers serialize all calls on one struct gicv5.
+ * Nothing in here knows QEMU. Interrupt lines and memory are reached through
+ * struct gicv5_board, and the consequences of an operation (which lines may
+ * interrupt a CPU, whether the virtual IRQ is up) are computed on request from
+ * the state. Callers serialize all calls on one struct gicv5.
  */
 #ifndef GICV5_H
 #define GICV5_H
@@ -16,8 +17,11 @@
 #define GICV5_MAX_CPUS	  8
 #define GICV5_NR_PPIS	  128
 #define GICV5_NR_SPIS	  256
-#define GICV5_LPI_ID_BITS 12
+#define GICV5_LPI_ID_BITS 16
 #define GICV5_NR_LPIS	  (1 << GICV5_LPI_ID_BITS)
+#define GICV5_NR_VMS	  256
+#define GICV5_NR_VPES	  1024	    /* of one VM */
+#define GICV5_NR_VIDS	  (1 << 16) /* virtual SPIs, and virtual LPIs, of one VM */
 #define GICV5_PRI_BITS	  5
 #define GICV5_PRI_IDLE	  32 /* "no interrupt", and the running priority of an idle CPU */
 
@@ -39,6 +43,14 @@
 #define ICC_CR0_LINKED	 GENMASK(2, 1) /* LINK, LINK_IDLE */
 #define ICC_ICSR_F	 BIT(0)
 
+#define ICH_CONTEXTR_V		 BIT(63)
+#define ICH_CONTEXTR_F		 BIT(62) /* a result: there is no such VPE */
+#define ICH_CONTEXTR_IRICHPPIDIS BIT(61)
+#define ICH_CONTEXTR_DB		 BIT(60)
+#define ICH_CONTEXTR_DBPM(v)	 ((u8)FIELD(v, 59, 55))
+#define ICH_CONTEXTR_VPE(v)	 ((u32)FIELD(v, 47, 32))
+#define ICH_CONTEXTR_VM(v)	 ((u32)FIELD(v, 15, 0))
+
 /* ---- system registers and instructions --------------------------------- */
 
 /* Op0:Op1:CRn:CRm:Op2, packed as in KVM's CPU_SYSREGS attribute */
@@ -54,7 +66,7 @@ enum gicv5_class {
 	GICV5_ICC,	/* CPU interface register, physical or virtual */
 	GICV5_ICH,	/* hypervisor register, EL2 only */
 	GICV5_GIC,	/* GIC, GICR or GSB instruction */
-	GICV5_EL2_ONLY, /* UNDEF at EL1, not modelled at EL2 */
+	GICV5_EL2_ONLY, /* GIC VD*: a GIC instruction of EL2 only */
 	GICV5_UNDEF,	/* known, and UNDEF on this implementation */
 };
 
@@ -101,6 +113,14 @@ enum gicv5_reg {
 	GIC_CDHM,
 	GICR_CDIA,
 	GICR_CDNMIA,
+	GIC_VDDIS,
+	GIC_VDEN,
+	GIC_VDPRI,
+	GIC_VDAFF,
+	GIC_VDPEND,
+	GIC_VDRCFG,
+	GIC_VDDI,
+	GIC_VDHM,
 };
 
 #define OP_R 1 /* MRS, SYSL */
@@ -147,6 +167,7 @@ struct gicv5_cpu {
 	u64 dvir[2], vmcr, contextr;
 	u32 vapr;
 	bool el1_virtual; /* HCR_EL2.IMO and not TGE: EL1 has the virtual interface */
+	bool nmi;	  /* SCTLR_ELx.NMI; the caller keeps it for CDIA and CDNMIA */
 
 	/* this CPU's share of the IRS, kept by the code in gicv5_iri.c */
 	u64 spi_live[GICV5_NR_SPIS / 64]; /* enabled, not active */
@@ -163,8 +184,47 @@ struct gicv5_iri {
 };
 
 struct gicv5_irs {
-	u32 cr0, cr1, spi_selr, pe_selr, ist_cfgr, pe_dps;
-	u64 ist_baser;
+	u32 cr0, cr1, spi_selr, pe_selr, ist_cfgr, pe_dps, vmt_cfgr, vm_selr;
+	u64 ist_baser, vmt_baser, vpe_selr;
+};
+
+/* A set of SPIs or LPIs of a VM. @some tells the non-zero words of @in. */
+struct gicv5_idset {
+	u64 some[GICV5_NR_VIDS / 64 / 64];
+	u64 in[GICV5_NR_VIDS / 64];
+};
+
+/* What the IRS keeps of a VPE: its doorbell */
+struct gicv5_vpe {
+	u32 lpi; /* the physical LPI to pend */
+	u8 dbpm;
+	bool dbv, req, dps;
+};
+
+/*
+ * What the IRS keeps of a VM. The tables in memory hold the rest and are
+ * always current: pend[] only saves a search for the pending ones.
+ */
+struct gicv5_vm {
+	struct gicv5_idset pend[2]; /* LPIs, SPIs */
+	struct gicv5_vpe vpe[GICV5_NR_VPES];
+};
+
+/* What an implementation may choose, and what may be wrong with it */
+enum gicv5_fault {
+	GICV5_NO_FAULT,
+	GICV5_FAULT_VPE_INVALID,  /* IRS_VPE_STATUSR.V stays 0 */
+	GICV5_FAULT_CONTEXTR,	  /* every residency fails with ICH_CONTEXTR_EL2.F */
+	GICV5_FAULT_STICKY_VALID, /* VMTE.VALID survives the unmapping of a VM */
+	GICV5_FAULT_VMT_PRESET,	  /* IRS_VMT_BASER.VALID reads as 1 from the start */
+	GICV5_FAULT_VMT_BUSY,	  /* IRS_VMT_STATUSR.IDLE stays 0 */
+};
+
+struct gicv5_options {
+	u8 vmt_two_level; /* IRS_IDR3.VMT_LEVELS */
+	u8 ist_two_level; /* IRS_IDR2.IST_LEVELS */
+	u8 iste_size;	  /* bytes of an IST entry that software must allow for: 4, 8, 16 */
+	u8 fault;	  /* enum gicv5_fault */
 };
 
 struct gicv5_board {
@@ -173,6 +233,9 @@ struct gicv5_board {
 	void (*spi_set_pending)(void *ctx, unsigned int spi, bool pending);
 	void (*spi_set_target)(void *ctx, unsigned int spi, unsigned int cpu);
 	void (*spi_set_level)(void *ctx, unsigned int spi, bool level);
+	/* Physical memory, little-endian. False: there is none at @addr. */
+	bool (*mem_read)(void *ctx, u64 addr, void *buf, size_t len);
+	bool (*mem_write)(void *ctx, u64 addr, const void *buf, size_t len);
 };
 
 struct gicv5 {
@@ -185,6 +248,11 @@ struct gicv5 {
 	struct gicv5_cpu cpu[GICV5_MAX_CPUS];
 	struct gicv5_iri spi[GICV5_NR_SPIS];
 	struct gicv5_iri lpi[GICV5_NR_LPIS];
+	struct gicv5_options options; /* set after gicv5_init(); a reset leaves them */
+	u64 doorbells;		      /* rung so far; for statistics */
+	bool vm_mapped[GICV5_NR_VMS];
+	/* Last, as gicv5_init() leaves it alone: an entry is meaningless until mapped. */
+	struct gicv5_vm vm[GICV5_NR_VMS];
 };
 
 void gicv5_init(struct gicv5 *gic, unsigned int nr_cpus, const struct gicv5_board *board,
@@ -206,7 +274,7 @@ void gicv5_icc_write(struct gicv5 *gic, unsigned int cpu, const struct gicv5_op 
 		     u64 val);
 u64 gicv5_ich_read(struct gicv5 *gic, unsigned int cpu, const struct gicv5_op *op);
 void gicv5_ich_write(struct gicv5 *gic, unsigned int cpu, const struct gicv5_op *op, u64 val);
-/* Returns the result of CDIA and CDNMIA, 0 for the rest. */
+/* Returns the result of CDIA and CDNMIA, 0 for the rest. For VD* @virt has no meaning. */
 u64 gicv5_insn(struct gicv5 *gic, unsigned int cpu, const struct gicv5_op *op, bool virt, u64 val);
 
 /* IRS configuration frame. False: nothing of that width is modelled at @off. */
@@ -228,6 +296,12 @@ struct gicv5_signals {
 void gicv5_phys_signals(const struct gicv5 *gic, unsigned int cpu, struct gicv5_signals *out);
 /* Is there a physical interrupt to take right now? */
 bool gicv5_phys_pending(struct gicv5 *gic, unsigned int cpu);
+/* Is @vpe of @vm resident on the CPU? */
+static inline bool gicv5_resident(const struct gicv5_cpu *c, u32 vm, u32 vpe)
+{
+	return (c->contextr & ICH_CONTEXTR_V) && ICH_CONTEXTR_VM(c->contextr) == vm &&
+	       ICH_CONTEXTR_VPE(c->contextr) == vpe;
+}
 /* Level of the virtual IRQ */
 bool gicv5_virq(const struct gicv5 *gic, unsigned int cpu);
 /* Read the PPI lines, for instance because a directly injected one fired. */

@@ -137,6 +137,19 @@ void gicv5_iri_activate(struct gicv5 *gic, u32 intid)
 		iri->pend = false;
 }
 
+/* A doorbell. There may be none such: software wrote the number. */
+void gicv5_lpi_pend(struct gicv5 *gic, u32 id)
+{
+	u64 intid = GICV5_INTID(GICV5_TYPE_LPI, id);
+	struct gicv5_iri *iri = find(gic, intid);
+
+	if (!iri)
+		return;
+	take_out(gic, intid, iri);
+	iri->pend = true;
+	put_back(gic, intid, iri);
+}
+
 /* Better than @best? A tie goes to the PPI, then the LPI, then the SPI. */
 unsigned int gicv5_iri_hppi(const struct gicv5 *gic, unsigned int cpu, unsigned int best,
 			    u32 *intid)

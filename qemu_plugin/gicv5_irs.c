@@ -1,84 +1,100 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The IRS configuration frame: 256 SPIs from 0, LPIs in a linear IST. Every
- * command completes at once, so each STATUSR always says IDLE.
+ * The IRS configuration frame: 256 SPIs from 0, LPIs, and 256 virtual machines
+ * of up to 1024 VPEs. Every command completes at once, so each STATUSR always
+ * says IDLE.
  *
- * The IST is accepted but not used: LPI state stays in struct gicv5, and no
- * software may look into a physical IST while it is valid.
+ * The physical IST is accepted but not used: LPI state stays in struct gicv5,
+ * and no software may look into a physical IST while it is valid. The tables
+ * of virtual machines are used (gicv5_vm.c, gicv5_vist.c).
  */
 #include <stdio.h>
 
 #include "gicv5_internal.h"
+#include "gicv5_irs.h"
 
-#define IRS_IDR0	 0x000
-#define IRS_IDR1	 0x004
-#define IRS_IDR2	 0x008
-#define IRS_IDR3	 0x00c
-#define IRS_IDR4	 0x010
-#define IRS_IDR5	 0x014
-#define IRS_IDR6	 0x018
-#define IRS_IDR7	 0x01c
-#define IRS_IIDR	 0x040
-#define IRS_AIDR	 0x044
-#define IRS_CR1		 0x084
-#define IRS_SYNCR	 0x0c0
-#define IRS_SYNC_STATUSR 0x0c4
-#define IRS_SPI_SELR	 0x108
-#define IRS_SPI_DOMAINR	 0x10c
-#define IRS_SPI_RESAMPLR 0x110
-#define IRS_SPI_CFGR	 0x114
-#define IRS_SPI_STATUSR	 0x118
-#define IRS_PE_SELR	 0x140
-#define IRS_PE_STATUSR	 0x144
-#define IRS_PE_CR0	 0x148
-#define IRS_IST_BASER	 0x180
-#define IRS_IST_CFGR	 0x190
-#define IRS_IST_STATUSR	 0x194
-#define IRS_MAP_L2_ISTR	 0x1c0
-#define IRS_DEVARCH	 0xffbc
+#define PE_STATUSR_ONLINE    BIT(2)
+#define CR0_IDLE	     BIT(1)
+#define IDR0_INT_DOM_NS	     BIT(0)
+#define IDR0_PA_RANGE	     (7u << 2) /* 56 bits, as QEMU's own IRS */
+#define IDR0_VIRT	     BIT(6)
+#define IDR2_MIN_LPI_ID_BITS (12u << 6)
+#define IDR2_LPI	     BIT(5)
+#define IDR2_IST_LEVELS	     BIT(10)
+#define IDR2_IST_L2SZ_4K     BIT(11)
+#define IDR2_ISTMD	     BIT(14)
+#define IDR2_ISTMD_SZ(n)     ((u32)(n) << 15)
+#define IDR3_VMT_LEVELS	     BIT(10)
+#define IDR3_VM_ID_BITS	     (8u << 5)
+/* Read as n or as n-1, it is enough for the 512 VPEs that Linux asks for at most. */
+#define IDR4_VPE_ID_BITS (9u << 6)
+#define IDR4_VPED_SZ	 6u /* 64 bytes; not used */
 
-#define STATUSR_IDLE	  BIT(0)
-#define STATUSR_V	  BIT(1)
-#define PE_STATUSR_ONLINE BIT(2)
-#define CR0_IDLE	  BIT(1)
-#define IDR0_INT_DOM_NS	  BIT(0)
-#define IDR0_PA_RANGE	  (7u << 2) /* 56 bits, as QEMU's own IRS */
-#define IDR0_VIRT	  BIT(6)
-#define IDR2_LPI	  BIT(5)
-#define IST_BASER_MASK	  (GENMASK(55, 6) | BIT(0))
-#define IST_CFGR_MASK	  (BIT(16) | GENMASK(8, 5) | GENMASK(4, 0))
+#define IST_BASER_MASK	   (GENMASK(55, 6) | BIT(0))
+#define IST_CFGR_TWO_LEVEL BIT(16)
+#define IST_CFGR_MASK	   (BIT(16) | GENMASK(8, 5) | GENMASK(4, 0))
 
 static const struct irs_reg {
 	u16 off;
 	u8 size;
+	bool whole; /* a write does something: not in halves */
 	const char *name;
 } irs_regs[] = {
-	{ IRS_IDR0, 4, "IRS_IDR0" },
-	{ IRS_IDR1, 4, "IRS_IDR1" },
-	{ IRS_IDR2, 4, "IRS_IDR2" },
-	{ IRS_IDR3, 4, "IRS_IDR3" },
-	{ IRS_IDR4, 4, "IRS_IDR4" },
-	{ IRS_IDR5, 4, "IRS_IDR5" },
-	{ IRS_IDR6, 4, "IRS_IDR6" },
-	{ IRS_IDR7, 4, "IRS_IDR7" },
-	{ IRS_IIDR, 4, "IRS_IIDR" },
-	{ IRS_AIDR, 4, "IRS_AIDR" },
-	{ IRS_CR0, 4, "IRS_CR0" },
-	{ IRS_CR1, 4, "IRS_CR1" },
-	{ IRS_SYNCR, 4, "IRS_SYNCR" },
-	{ IRS_SYNC_STATUSR, 4, "IRS_SYNC_STATUSR" },
-	{ IRS_SPI_SELR, 4, "IRS_SPI_SELR" },
-	{ IRS_SPI_DOMAINR, 4, "IRS_SPI_DOMAINR" },
-	{ IRS_SPI_RESAMPLR, 4, "IRS_SPI_RESAMPLER" },
-	{ IRS_SPI_CFGR, 4, "IRS_SPI_CFGR" },
-	{ IRS_SPI_STATUSR, 4, "IRS_SPI_STATUSR" },
-	{ IRS_PE_SELR, 4, "IRS_PE_SELR" },
-	{ IRS_PE_STATUSR, 4, "IRS_PE_STATUSR" },
-	{ IRS_PE_CR0, 4, "IRS_PE_CR0" },
-	{ IRS_IST_BASER, 8, "IRS_IST_BASER" },
-	{ IRS_IST_CFGR, 4, "IRS_IST_CFGR" },
-	{ IRS_IST_STATUSR, 4, "IRS_IST_STATUSR" },
-	{ IRS_MAP_L2_ISTR, 4, "IRS_MAP_L2_ISTR" },
+#define REG32(r)                \
+	{                       \
+		r, 4, false, #r \
+	}
+#define REG64(r)                \
+	{                       \
+		r, 8, false, #r \
+	}
+#define CMD(r)                 \
+	{                      \
+		r, 8, true, #r \
+	}
+	REG32(IRS_IDR0),
+	REG32(IRS_IDR1),
+	REG32(IRS_IDR2),
+	REG32(IRS_IDR3),
+	REG32(IRS_IDR4),
+	REG32(IRS_IDR5),
+	REG32(IRS_IDR6),
+	REG32(IRS_IDR7),
+	REG32(IRS_IIDR),
+	REG32(IRS_AIDR),
+	REG32(IRS_CR0),
+	REG32(IRS_CR1),
+	REG32(IRS_SYNCR),
+	REG32(IRS_SYNC_STATUSR),
+	REG32(IRS_SPI_SELR),
+	REG32(IRS_SPI_DOMAINR),
+	REG32(IRS_SPI_RESAMPLER),
+	REG32(IRS_SPI_CFGR),
+	REG32(IRS_SPI_STATUSR),
+	REG32(IRS_PE_SELR),
+	REG32(IRS_PE_STATUSR),
+	REG32(IRS_PE_CR0),
+	REG64(IRS_IST_BASER),
+	REG32(IRS_IST_CFGR),
+	REG32(IRS_IST_STATUSR),
+	REG32(IRS_MAP_L2_ISTR),
+	REG64(IRS_VMT_BASER),
+	REG32(IRS_VMT_CFGR),
+	REG32(IRS_VMT_STATUSR),
+	CMD(IRS_VPE_SELR),
+	CMD(IRS_VPE_DBR),
+	REG64(IRS_VPE_HPPIR),
+	REG32(IRS_VPE_CR0),
+	REG32(IRS_VPE_STATUSR),
+	REG32(IRS_VM_SELR),
+	REG32(IRS_VM_STATUSR),
+	CMD(IRS_VMAP_L2_VMTR),
+	CMD(IRS_VMAP_VMR),
+	CMD(IRS_VMAP_VISTR),
+	CMD(IRS_VMAP_L2_VISTR),
+	CMD(IRS_VMAP_VPER),
+	CMD(IRS_SAVE_VMR),
+	REG32(IRS_SAVE_VM_STATUSR),
 };
 
 /* The IRS has neither MEC nor MPAM nor software error reporting, and no identification codes. */
@@ -95,19 +111,29 @@ static const struct irs_reg *irs_find(u32 off, unsigned int size)
 		const struct irs_reg *r = &irs_regs[i];
 
 		if (off >= r->off && off + size <= (u32)r->off + r->size)
-			return r;
+			return r->whole && size < r->size ? NULL : r;
 	}
 	return NULL;
 }
 
 const char *gicv5_irs_name(u32 off, char *buf, size_t len)
 {
-	const struct irs_reg *r = irs_find(off, 4);
-
-	if (r && r->off == off)
-		return r->name;
+	for (size_t i = 0; i < ARRAY_SIZE(irs_regs); i++)
+		if (irs_regs[i].off == off)
+			return irs_regs[i].name;
 	snprintf(buf, len, "IRS+0x%x", off);
 	return buf;
+}
+
+static u32 idr2(const struct gicv5_options *o)
+{
+	u32 v = IDR2_MIN_LPI_ID_BITS | IDR2_IST_L2SZ_4K | IDR2_LPI | GICV5_LPI_ID_BITS;
+
+	if (o->ist_two_level)
+		v |= IDR2_IST_LEVELS;
+	if (o->iste_size > 4) /* metadata: 16 bytes an entry from ISTMD_SZ ID bits on, 8 below */
+		v |= IDR2_ISTMD | IDR2_ISTMD_SZ(o->iste_size == 16 ? 0 : 31);
+	return v;
 }
 
 static u64 read_reg(const struct gicv5 *gic, u32 off)
@@ -119,8 +145,12 @@ static u64 read_reg(const struct gicv5 *gic, u32 off)
 		return IDR0_VIRT | IDR0_PA_RANGE | IDR0_INT_DOM_NS;
 	case IRS_IDR1: /* IAFFIDs have 16 bits */
 		return (GICV5_PRI_BITS - 1) << 20 | 15 << 16 | gic->nr_cpus;
-	case IRS_IDR2: /* linear IST, all LPIs or none; 4 KB level 2 tables would be fine */
-		return BIT(11) | GICV5_LPI_ID_BITS << 6 | IDR2_LPI | GICV5_LPI_ID_BITS;
+	case IRS_IDR2:
+		return idr2(&gic->options);
+	case IRS_IDR3: /* no VM descriptors */
+		return IDR3_VM_ID_BITS | (gic->options.vmt_two_level ? IDR3_VMT_LEVELS : 0);
+	case IRS_IDR4:
+		return IDR4_VPE_ID_BITS | IDR4_VPED_SZ;
 	case IRS_IDR5:
 	case IRS_IDR6:
 		return GICV5_NR_SPIS;
@@ -151,7 +181,19 @@ static u64 read_reg(const struct gicv5 *gic, u32 off)
 	case IRS_DEVARCH: /* Arm, GICv5 IRS */
 		return 0x47705a19;
 	}
-	return 0;
+	return gicv5_irs_virt_read(gic, off);
+}
+
+/* Linux looks for VALID in its level 1 table, to know which level 2 tables there are. */
+static void map_l2_ist(const struct gicv5 *gic, u32 id)
+{
+	const struct gicv5_irs *irs = &gic->irs;
+	unsigned int istsz = FIELD(irs->ist_cfgr, 8, 7), l2sz = FIELD(irs->ist_cfgr, 6, 5);
+	u64 addr = (irs->ist_baser & GENMASK(55, 6)) + (id >> (10 + 2 * l2sz - istsz)) * 8;
+
+	if ((irs->ist_baser & 1) && (irs->ist_cfgr & IST_CFGR_TWO_LEVEL) &&
+	    !(id >> FIELD(irs->ist_cfgr, 4, 0)))
+		gicv5_mem_write(gic, addr, gicv5_mem_read(gic, addr, 8) | 1, 8);
 }
 
 static void write_reg(struct gicv5 *gic, u32 off, u64 val)
@@ -186,6 +228,11 @@ static void write_reg(struct gicv5 *gic, u32 off, u64 val)
 	case IRS_IST_CFGR:
 		irs->ist_cfgr = val & IST_CFGR_MASK;
 		break;
+	case IRS_MAP_L2_ISTR:
+		map_l2_ist(gic, GICV5_ID(val));
+		break;
+	default:
+		gicv5_irs_virt_write(gic, off, val);
 	}
 }
 

@@ -127,13 +127,13 @@ void gicv5_phys_write(struct gicv5 *gic, unsigned int cpu, const struct gicv5_op
 	}
 }
 
-static u64 phys_acknowledge(struct gicv5 *gic, unsigned int cpu)
+static u64 phys_acknowledge(struct gicv5 *gic, unsigned int cpu, bool nmi)
 {
 	struct gicv5_cpu *c = &gic->cpu[cpu];
 	u32 intid = 0, id;
 	unsigned int prio = phys_hppi(gic, cpu, &intid);
 
-	if (!gicv5_phys_sufficient(c, prio))
+	if (!gicv5_phys_sufficient(c, prio) || !gicv5_acknowledges(c, prio, nmi))
 		return 0;
 	c->apr |= 1u << prio;
 	id = GICV5_ID(intid);
@@ -152,9 +152,8 @@ u64 gicv5_phys_insn(struct gicv5 *gic, unsigned int cpu, const struct gicv5_op *
 
 	switch (op->reg) {
 	case GICR_CDIA:
-		return phys_acknowledge(gic, cpu);
-	case GICR_CDNMIA: /* no interrupt has superpriority here */
-		return 0;
+	case GICR_CDNMIA:
+		return phys_acknowledge(gic, cpu, op->reg == GICR_CDNMIA);
 	case GIC_CDEOI:
 		c->apr &= c->apr - 1;
 		return 0;

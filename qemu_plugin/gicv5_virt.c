@@ -3,8 +3,8 @@
  * The virtual CPU interface: what EL1 sees of it (ICC_* accesses with
  * HCR_EL2.IMO set) and what EL2 sees of it (ICH_*).
  *
- * There are no virtual SPIs and LPIs: that needs IRS virtualization. A VM
- * without a resident VPE may use its PPIs all the same.
+ * A VM has virtual SPIs and LPIs (gicv5_vist.c) while one of its VPEs is
+ * resident. It may use its PPIs without.
  */
 #include "gicv5_internal.h"
 
@@ -13,8 +13,6 @@
 #define HFGWTR_MASK (GENMASK(20, 17) | GENMASK(6, 5) | BIT(2) | BIT(0))
 #define HFGITR_MASK GENMASK(10, 0)
 #define VMCR_MASK   (GENMASK(31, 27) | BIT(0))
-/* F, bit 62, is a result */
-#define CONTEXTR_MASK (BIT(63) | GENMASK(61, 55) | GENMASK(47, 32) | GENMASK(15, 0))
 
 /* A directly injected PPI takes its pending state from the physical PPI. */
 static void virt_pend(const struct gicv5_cpu *c, u64 pend[2])
@@ -26,9 +24,15 @@ static void virt_pend(const struct gicv5_cpu *c, u64 pend[2])
 		pend[i] = (c->vppi.pend[i] & ~c->dvir[i]) | (phys[i] & c->dvir[i]);
 }
 
-/* Highest priority virtual interrupt if it is of sufficient priority, else idle */
-static unsigned int virt_hppi(const struct gicv5_cpu *c, u32 *intid)
+static bool vpe_resident(const struct gicv5_cpu *c)
 {
+	return c->contextr & ICH_CONTEXTR_V;
+}
+
+/* Highest priority virtual interrupt if it is of sufficient priority, else idle */
+static unsigned int virt_hppi(const struct gicv5 *gic, unsigned int cpu, u32 *intid)
+{
+	const struct gicv5_cpu *c = &gic->cpu[cpu];
 	unsigned int prio;
 	u64 pend[2];
 
@@ -36,24 +40,26 @@ static unsigned int virt_hppi(const struct gicv5_cpu *c, u32 *intid)
 		return GICV5_PRI_IDLE;
 	virt_pend(c, pend);
 	prio = gicv5_ppi_hppi(&c->vppi, pend, intid);
+	if (vpe_resident(c) && !(c->contextr & ICH_CONTEXTR_IRICHPPIDIS))
+		prio = gicv5_vist_hppi(gic, ICH_CONTEXTR_VM(c->contextr),
+				       ICH_CONTEXTR_VPE(c->contextr), prio, intid);
 	if (prio > ICH_VMCR_VPMR(c->vmcr) || prio >= gicv5_running(c->vapr))
 		return GICV5_PRI_IDLE;
 	return prio;
 }
 
-static u64 virt_hppir(const struct gicv5_cpu *c)
+static u64 virt_hppir(const struct gicv5 *gic, unsigned int cpu)
 {
 	u32 intid;
 
-	return virt_hppi(c, &intid) < GICV5_PRI_IDLE ? GICV5_INTID_VALID | intid : 0;
+	return virt_hppi(gic, cpu, &intid) < GICV5_PRI_IDLE ? GICV5_INTID_VALID | intid : 0;
 }
 
 bool gicv5_virq(const struct gicv5 *gic, unsigned int cpu)
 {
-	const struct gicv5_cpu *c = &gic->cpu[cpu];
 	u32 intid;
 
-	return c->el1_virtual && virt_hppi(c, &intid) < GICV5_PRI_IDLE;
+	return gic->cpu[cpu].el1_virtual && virt_hppi(gic, cpu, &intid) < GICV5_PRI_IDLE;
 }
 
 /* Only direct injection makes the lines matter to a guest. */
@@ -77,7 +83,7 @@ u64 gicv5_virt_read(struct gicv5 *gic, unsigned int cpu, const struct gicv5_op *
 		return ICH_VMCR_VPMR(c->vmcr);
 	case REG_HPPIR:
 		virt_sample(gic, cpu);
-		return virt_hppir(c);
+		return virt_hppir(gic, cpu);
 	case REG_PPI_CPENDR:
 	case REG_PPI_SPENDR:
 		virt_sample(gic, cpu);
@@ -129,21 +135,34 @@ void gicv5_virt_write(struct gicv5 *gic, unsigned int cpu, const struct gicv5_op
 	}
 }
 
-static u64 virt_acknowledge(struct gicv5 *gic, unsigned int cpu)
+static u64 virt_acknowledge(struct gicv5 *gic, unsigned int cpu, bool nmi)
 {
 	struct gicv5_cpu *c = &gic->cpu[cpu];
 	unsigned int prio, n;
 	u32 intid = 0;
 
 	virt_sample(gic, cpu);
-	prio = virt_hppi(c, &intid);
-	if (prio == GICV5_PRI_IDLE)
+	prio = virt_hppi(gic, cpu, &intid);
+	if (prio == GICV5_PRI_IDLE || !gicv5_acknowledges(c, prio, nmi))
 		return 0;
 	n = GICV5_ID(intid);
 	c->vapr |= 1u << prio;
-	c->vppi.active[n / 64] |= BIT(n % 64);
-	virt_write_pend(c, n / 64, BIT(n % 64), false);
+	if (GICV5_TYPE(intid) == GICV5_TYPE_PPI) {
+		c->vppi.active[n / 64] |= BIT(n % 64);
+		virt_write_pend(c, n / 64, BIT(n % 64), false);
+	} else {
+		gicv5_vist_activate(gic, ICH_CONTEXTR_VM(c->contextr), intid);
+	}
 	return GICV5_INTID_VALID | intid;
+}
+
+/* A command for an SPI or LPI of the resident VPE's VM; a NOP if no VPE is resident */
+static void iri_command(struct gicv5 *gic, unsigned int cpu, enum gicv5_reg command, u64 operand)
+{
+	const struct gicv5_cpu *c = &gic->cpu[cpu];
+
+	if (vpe_resident(c))
+		gicv5_vist_command(gic, cpu, ICH_CONTEXTR_VM(c->contextr), command, operand);
 }
 
 u64 gicv5_virt_insn(struct gicv5 *gic, unsigned int cpu, const struct gicv5_op *op, u64 val)
@@ -152,17 +171,55 @@ u64 gicv5_virt_insn(struct gicv5 *gic, unsigned int cpu, const struct gicv5_op *
 
 	switch (op->reg) {
 	case GICR_CDIA:
-		return virt_acknowledge(gic, cpu);
+	case GICR_CDNMIA:
+		return virt_acknowledge(gic, cpu, op->reg == GICR_CDNMIA);
 	case GIC_CDEOI:
 		c->vapr &= c->vapr - 1;
-		break;
+		return 0;
 	case GIC_CDDI:
-		if (GICV5_TYPE(val) == GICV5_TYPE_PPI)
+		if (GICV5_TYPE(val) == GICV5_TYPE_PPI) {
 			gicv5_ppi_deactivate(&c->vppi, GICV5_ID(val));
+			return 0;
+		}
 		break;
 	}
-	/* The commands for SPIs and LPIs are NOPs while no VPE is resident. */
+	iri_command(gic, cpu, op->reg, val);
 	return 0;
+}
+
+/*
+ * GIC VD*, from EL2. VDPEND names its VM; the others have the operand of their
+ * CD* and mean the VM of the resident VPE.
+ */
+void gicv5_virt_vd(struct gicv5 *gic, unsigned int cpu, const struct gicv5_op *op, u64 val)
+{
+	switch (op->reg) {
+	case GIC_VDPEND:
+		gicv5_vist_command(gic, cpu, (u32)FIELD(val, 47, 32), GIC_CDPEND,
+				   FIELD(val, 63, 63) << 32 | FIELD(val, 31, 0));
+		break;
+	case GIC_VDDIS:
+		iri_command(gic, cpu, GIC_CDDIS, val);
+		break;
+	case GIC_VDEN:
+		iri_command(gic, cpu, GIC_CDEN, val);
+		break;
+	case GIC_VDPRI:
+		iri_command(gic, cpu, GIC_CDPRI, val);
+		break;
+	case GIC_VDAFF:
+		iri_command(gic, cpu, GIC_CDAFF, val);
+		break;
+	case GIC_VDRCFG:
+		iri_command(gic, cpu, GIC_CDRCFG, val);
+		break;
+	case GIC_VDDI:
+		iri_command(gic, cpu, GIC_CDDI, val);
+		break;
+	case GIC_VDHM:
+		iri_command(gic, cpu, GIC_CDHM, val);
+		break;
+	}
 }
 
 /* The plain registers: address and writable bits */
@@ -193,9 +250,6 @@ static u64 *ich_plain(struct gicv5_cpu *c, const struct gicv5_op *op, u64 *mask)
 	case REG_ICH_VCTLR: /* V3 is RES0 without a legacy interface */
 		*mask = ICH_VCTLR_EN;
 		return &c->vctlr;
-	case REG_ICH_CONTEXTR:
-		*mask = CONTEXTR_MASK;
-		return &c->contextr;
 	case REG_ICH_VMCR:
 		*mask = VMCR_MASK;
 		return &c->vmcr;
@@ -213,9 +267,11 @@ u64 gicv5_ich_read(struct gicv5 *gic, unsigned int cpu, const struct gicv5_op *o
 		return c->vapr;
 	case REG_ICH_HPPIR: /* what the guest would find in ICC_HPPIR_EL1 */
 		virt_sample(gic, cpu);
-		return virt_hppir(c);
+		return virt_hppir(gic, cpu);
 	case REG_ICH_HFGRTR:
 		return c->hfgrtr | HFGRTR_RES1;
+	case REG_ICH_CONTEXTR:
+		return c->contextr;
 	}
 	return *ich_plain(c, op, &mask);
 }
@@ -227,6 +283,8 @@ void gicv5_ich_write(struct gicv5 *gic, unsigned int cpu, const struct gicv5_op 
 
 	if (op->reg == REG_ICH_APR)
 		c->vapr = (u32)val;
+	else if (op->reg == REG_ICH_CONTEXTR)
+		gicv5_context_write(gic, cpu, val);
 	else if (reg)
 		*reg = val & mask;
 	/* KVM writes some thirty of these while EL1 is not virtual: nothing to signal then. */

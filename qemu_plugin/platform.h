@@ -36,6 +36,7 @@ static inline void platform_unlock(void)
 /* sysreg.c: emulated registers and instructions */
 void sysreg_cpuif(unsigned int cpu, void *ref);
 void sysreg_ich(unsigned int cpu, void *ref);
+void sysreg_vd(unsigned int cpu, void *ref);
 void sysreg_unknown(unsigned int cpu, void *ref);
 
 /* el2.c: exceptions to EL2 and the registers around them */
@@ -50,6 +51,10 @@ void el2_trap(unsigned int cpu, u32 word, u64 pc, const struct gicv5_op *op)
 
 /* irs_frame.c: loads and stores to the IRS */
 void irs_frame_sync(unsigned int cpu, void *ref);
+
+/* memory.c: the board's memory, for struct gicv5_board */
+bool memory_read(void *ctx, u64 addr, void *buf, size_t len);
+bool memory_write(void *ctx, u64 addr, const void *buf, size_t len);
 
 /* filter.c: what to instrument */
 void filter_translate(struct qemu_plugin_tb *tb, void *unused);

@@ -3,10 +3,17 @@
  * A GICv5 host with EL2 for an unmodified QEMU:
  *
  *   qemu-system-aarch64 -M virt,gic-version=2,virtualization=on -cpu max
- *	-accel tcg,thread=multi -smp N -dtb gicv5.dtb -plugin libgicv5.so[,trace=PATH]
+ *	-accel tcg,thread=multi -smp N -dtb gicv5.dtb -plugin libgicv5.so[,ARG...]
+ *
+ * trace=PATH		a line for each access, see trace.h
+ * vmt=two-level	IRS_IDR3.VMT_LEVELS	(default linear)
+ * ist=two-level	IRS_IDR2.IST_LEVELS	(default linear)
+ * iste=8, iste=16	IRS_IDR2.ISTMD: larger IST entries (default 4)
+ * fault=NAME		an IRS that misbehaves, see enum gicv5_fault
  *
  * gicv5*.c  the GICv5, a state machine that knows nothing of QEMU
  * wire.c    QEMU's GICv2 as the wires that carry its signals
+ * memory.c  the physical memory that its tables are in
  * sysreg.c, el2.c, irs_frame.c  instructions and exceptions on a vCPU
  * filter.c  which instructions those are
  *
@@ -15,6 +22,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "options.h"
 #include "platform.h"
 #include "report.h"
 #include "trace.h"
@@ -27,6 +35,7 @@ struct platform platform = { .lock = PTHREAD_MUTEX_INITIALIZER };
 static void at_exit(void *unused)
 {
 	struct vcpu_stats sum = { 0 };
+	unsigned int resident = 0, vms = 0;
 
 	(void)unused;
 	trace_close();
@@ -42,15 +51,23 @@ static void at_exit(void *unused)
 		sum.hooks += s->hooks;
 		sum.unknown += s->unknown;
 		sum.undelivered += s->undelivered;
+		sum.vd += s->vd;
+		sum.kicks += s->kicks;
+		resident += !!(platform.gic.cpu[i].contextr & ICH_CONTEXTR_V);
 	}
+	for (unsigned int i = 0; i < GICV5_NR_VMS; i++)
+		vms += platform.gic.vm_mapped[i];
 	fprintf(stderr,
 		"gicv5: stats cpus=%u irs=%llu traps=%llu microexits=%llu cdia=%llu spurious=%llu "
-		"vcdia=%llu hooks=%llu unknown=%llu undelivered=%llu\n",
+		"vcdia=%llu hooks=%llu unknown=%llu undelivered=%llu vd=%llu kicks=%llu doorbells=%llu "
+		"vms=%u resident=%u\n",
 		platform.gic.nr_cpus, (unsigned long long)sum.irs, (unsigned long long)sum.traps,
 		(unsigned long long)sum.microexits, (unsigned long long)sum.cdia,
 		(unsigned long long)sum.spurious, (unsigned long long)sum.vcdia,
 		(unsigned long long)sum.hooks, (unsigned long long)sum.unknown,
-		(unsigned long long)sum.undelivered);
+		(unsigned long long)sum.undelivered, (unsigned long long)sum.vd,
+		(unsigned long long)sum.kicks, (unsigned long long)platform.gic.doorbells, vms,
+		resident);
 }
 
 static bool parse_args(int argc, char **argv)
@@ -59,8 +76,9 @@ static bool parse_args(int argc, char **argv)
 		const char *path;
 
 		if (strncmp(argv[i], "trace=", 6)) {
-			report_error("unknown argument '%s': the only one is trace=PATH", argv[i]);
-			return false;
+			if (!options_apply(argv[i], &platform.gic.options))
+				return false;
+			continue;
 		}
 		path = argv[i] + 6;
 		/* QEMU makes "trace=on" of a bare "trace" */
@@ -103,9 +121,11 @@ static bool check_machine(const qemu_info_t *info)
 
 int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_t *info, int argc, char **argv)
 {
-	if (!check_machine(info) || !parse_args(argc, argv))
+	if (!check_machine(info))
 		return -1;
 	gicv5_init(&platform.gic, (unsigned int)info->system.smp_vcpus, &wire_board, NULL);
+	if (!parse_args(argc, argv))
+		return -1;
 	qemu_plugin_register_vcpu_init_cb(id, vcpu_init, NULL);
 	qemu_plugin_register_vcpu_tb_trans_cb(id, filter_translate, NULL);
 	qemu_plugin_register_atexit_cb(id, at_exit, NULL);

@@ -67,8 +67,11 @@ void sysreg_cpuif(unsigned int cpu, void *ref)
 	if (!virt)
 		wire_init_cpu(cpu);
 	if (op->class == GICV5_GIC) {
-		u64 res = gicv5_insn(gic, cpu, op, virt, val);
+		u64 res;
 
+		if (read) /* an acknowledge */
+			gic->cpu[cpu].nmi = vcpu_nmi(v, el);
+		res = gicv5_insn(gic, cpu, op, virt, val);
 		if (read)
 			val = res;
 		count_insn(&v->stats, op, virt, val);
@@ -114,6 +117,32 @@ void sysreg_ich(unsigned int cpu, void *ref)
 	platform_unlock();
 	if (read)
 		vcpu_write_x(v, insn_rt(in.word), val);
+	qemu_plugin_set_pc(pc + 4);
+}
+
+/* GIC VD* */
+void sysreg_vd(unsigned int cpu, void *ref)
+{
+	struct vcpu *v = &platform.vcpu[cpu];
+	struct gicv5 *gic = &platform.gic;
+	struct insn in = insn_unpack(ref);
+	const struct gicv5_op *op = &gicv5_ops[in.op];
+	unsigned int el = vcpu_el(v);
+	u64 pc, val;
+
+	if (el != 2)
+		return; /* UNDEF */
+	pc = vcpu_pc(v, in);
+	val = vcpu_read_x(v, insn_rt(in.word));
+	platform_lock();
+	wire_init_cpu(cpu); /* a doorbell may be for this CPU */
+	gicv5_insn(gic, cpu, op, false, val);
+	v->stats.vd++;
+	if (gic->dirty)
+		wire_sync(cpu);
+	if (trace_on())
+		trace_access(cpu, el, pc, "vd", op, false, val);
+	platform_unlock();
 	qemu_plugin_set_pc(pc + 4);
 }
 

@@ -6,7 +6,8 @@
  *   cpu=0 el=2 pc=0xffff800080a1b2c4 ctx=host if=ich op=write reg=ICH_VMCR_EL2 val=0xf8000001
  *
  * ctx  guest while HCR_EL2 is set up for a guest (IMO=1, TGE=0), else host
- * if   phys, virt (EL1 sees the virtual CPU interface), ich (EL2 only), irs
+ * if   phys, virt (EL1 sees the virtual CPU interface), ich (EL2 only), irs,
+ *      vd (GIC VD*, EL2 only)
  * op   read, write; trap (a fine-grained trap was delivered; val is ESR_EL2)
  */
 #ifndef TRACE_H

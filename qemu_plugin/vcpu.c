@@ -8,6 +8,8 @@
 #include "platform.h"
 #include "report.h"
 
+#define SCTLR_NMI BIT(61)
+
 static const char *const reg_names[NR_VCPU_REGS] = {
 	[VR_PC] = "pc",
 	[VR_CPSR] = "cpsr",
@@ -24,6 +26,8 @@ static const char *const reg_names[NR_VCPU_REGS] = {
 	[VR_SPSR_EL2] = "SPSR_EL2",
 	[VR_VBAR_EL1] = "VBAR_EL1",
 	[VR_VBAR_EL2] = "VBAR_EL2",
+	[VR_SCTLR_EL1] = "SCTLR_EL1",
+	[VR_SCTLR_EL2] = "SCTLR_EL2",
 };
 
 static const char *reg_name(enum vcpu_reg r, char buf[8])
@@ -147,6 +151,11 @@ unsigned int vcpu_el(struct vcpu *v)
 	u64 pstate = vcpu_read(v, VR_CPSR);
 
 	return pstate & BIT(4) ? 0 : pstate >> 2 & 3;
+}
+
+bool vcpu_nmi(struct vcpu *v, unsigned int el)
+{
+	return vcpu_read(v, el == 2 ? VR_SCTLR_EL2 : VR_SCTLR_EL1) & SCTLR_NMI;
 }
 
 /*

@@ -26,11 +26,13 @@ enum vcpu_reg {
 	VR_SPSR_EL2,
 	VR_VBAR_EL1,
 	VR_VBAR_EL2,
+	VR_SCTLR_EL1,
+	VR_SCTLR_EL2,
 	NR_VCPU_REGS,
 };
 
 struct vcpu_stats {
-	u64 irs, traps, microexits, cdia, spurious, vcdia, hooks, unknown, undelivered;
+	u64 irs, traps, microexits, cdia, spurious, vcdia, hooks, unknown, undelivered, vd, kicks;
 };
 
 struct vcpu {
@@ -54,7 +56,8 @@ u64 vcpu_read(struct vcpu *v, enum vcpu_reg r);
 void vcpu_write(struct vcpu *v, enum vcpu_reg r, u64 val, unsigned int size);
 u64 vcpu_read_x(struct vcpu *v, unsigned int n); /* 31 is XZR */
 void vcpu_write_x(struct vcpu *v, unsigned int n, u64 val);
-unsigned int vcpu_el(struct vcpu *v); /* 0 in AArch32 state as well: no GICv5 there */
+bool vcpu_nmi(struct vcpu *v, unsigned int el); /* SCTLR_ELx.NMI */
+unsigned int vcpu_el(struct vcpu *v);		/* 0 in AArch32 state as well: no GICv5 there */
 
 void vcpu_init(unsigned int cpu, void *unused);
 /* Refuses a CPU on which KVM's GICv5 cannot work. */

@@ -123,6 +123,8 @@ const struct gicv5_board wire_board = {
 	.spi_set_pending = spi_set_pending,
 	.spi_set_target = spi_set_target,
 	.spi_set_level = spi_set_level,
+	.mem_read = memory_read,
+	.mem_write = memory_write,
 };
 
 /* ---- set-up ------------------------------------------------------------------ */
@@ -138,6 +140,7 @@ static void init_dist(struct wire *w)
 		wr(GICD_ICFGR(2 + n), 0xaaaaaaaa); /* Edge, as SPI_CFGR resets to */
 	for (unsigned int n = 0; n < GICV5_NR_SPIS / 4; n++)
 		wr(GICD_ITARGETSR(8 + n), 0x01010101); /* CPU 0, as struct gicv5_iri */
+	memset(w->spi, 0, sizeof(w->spi));
 	wr(GICD_CTLR, 1);
 	w->dist_ready = true;
 }
@@ -190,29 +193,50 @@ static void ring(unsigned int cpu)
 	wr(GICD_SGIR, 1u << (16 + cpu) | DOORBELL_SGI);
 }
 
-/* SPI enables are not banked: the CPU that makes the change updates them. */
-static void sync_spis(struct wire_cpu *wc, const struct gicv5_signals *sig)
+/* What this CPU wants of the SPIs. True: something else than before. */
+static bool take_spis(struct wire_cpu *wc, const struct gicv5_signals *sig)
 {
-	for (unsigned int i = 0; i < ARRAY_SIZE(wc->spi); i++)
-		if (wc->spi[i] != sig->spi[i])
-			set_enables(i + 1, &wc->spi[i], sig->spi[i]);
+	if (!memcmp(wc->spi, sig->spi, sizeof(wc->spi)))
+		return false;
+	memcpy(wc->spi, sig->spi, sizeof(wc->spi));
+	return true;
 }
 
-static void sync_other(unsigned int cpu)
+/* SPI enables are not banked: an SPI that moves is wanted by one CPU and no longer by another. */
+static void sync_spis(void)
+{
+	struct wire *w = &platform.wire;
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(w->spi); i++) {
+		u32 wanted = 0;
+
+		for (unsigned int cpu = 0; cpu < platform.gic.nr_cpus; cpu++)
+			wanted |= w->cpu[cpu].spi[i];
+		if (w->spi[i] != wanted)
+			set_enables(i + 1, &w->spi[i], wanted);
+	}
+}
+
+static bool sync_other(unsigned int cpu)
 {
 	struct gicv5_signals sig;
 
 	gicv5_phys_signals(&platform.gic, cpu, &sig);
-	sync_spis(&platform.wire.cpu[cpu], &sig);
 	/*
-	 * Only its own CPU can silence a doorbell. At worst that CPU takes an
-	 * interrupt and finds none, as can happen on any GIC.
+	 * Only its own CPU can write its list register: have it come to
+	 * el2_guest_irq(). Nor can anyone else silence a doorbell. At worst that
+	 * CPU takes an interrupt and finds none, as can happen on any GIC.
 	 */
-	if (sig.now)
+	if (gicv5_virq(&platform.gic, cpu) != platform.wire.cpu[cpu].virq) {
+		platform.vcpu[cpu].stats.kicks++;
 		ring(cpu);
+	} else if (sig.now) {
+		ring(cpu);
+	}
+	return take_spis(&platform.wire.cpu[cpu], &sig);
 }
 
-static void sync_own(unsigned int cpu)
+static bool sync_own(unsigned int cpu)
 {
 	const struct gicv5_cpu *c = &platform.gic.cpu[cpu];
 	struct wire_cpu *wc = &platform.wire.cpu[cpu];
@@ -234,13 +258,13 @@ static void sync_own(unsigned int cpu)
 		ppi |= (u32)(c->dvir[0] & ~c->line) & PPI_BITS;
 	if (ppi != wc->ppi)
 		set_enables(0, &wc->ppi, ppi);
-	sync_spis(wc, &sig);
 	if (sig.now || platform.vcpu[cpu].trap_pending) {
 		ring(cpu);
 	} else if (wc->doorbell) {
 		wc->doorbell = false;
 		wr(GICD_CPENDSGIR, 0xffu << DOORBELL_SGI * 8);
 	}
+	return take_spis(wc, &sig);
 }
 
 /*
@@ -265,6 +289,7 @@ static void withdraw_spis(u32 dirty)
 void wire_sync(unsigned int me)
 {
 	u32 dirty = platform.gic.dirty;
+	bool spis = false;
 
 	platform.gic.dirty = 0;
 	if (dirty & (dirty - 1))
@@ -274,9 +299,8 @@ void wire_sync(unsigned int me)
 
 		if (!platform.wire.cpu[cpu].ready)
 			continue; /* wire_init_cpu() marks it again */
-		if (cpu == me)
-			sync_own(cpu);
-		else
-			sync_other(cpu);
+		spis |= cpu == me ? sync_own(cpu) : sync_other(cpu);
 	}
+	if (spis)
+		sync_spis();
 }

@@ -17,7 +17,7 @@
 struct wire_cpu {
 	bool ready;		     /* GICC and GICH of this CPU are set up */
 	u32 ppi;		     /* what GICD_ISENABLER0 holds */
-	u32 spi[GICV5_NR_SPIS / 32]; /* this CPU's share of GICD_ISENABLER1.. */
+	u32 spi[GICV5_NR_SPIS / 32]; /* SPIs that this CPU listens to */
 	bool doorbell;		     /* the SGI is pending */
 	bool virq;		     /* the list register is occupied */
 };
@@ -25,6 +25,7 @@ struct wire_cpu {
 struct wire {
 	GByteArray *buf;
 	bool dist_ready;
+	u32 spi[GICV5_NR_SPIS / 32]; /* what GICD_ISENABLER1.. hold */
 	struct wire_cpu cpu[GICV5_MAX_CPUS];
 };
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import select
 import socket
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from harness.errors import TransportError
@@ -39,17 +40,23 @@ class Channel:
         self._buffer = bytearray()
         self._sequence = 0
 
-    def send(self, type_: FrameType, payload: bytes, deadline: Deadline) -> int:
-        """Send a frame; its sequence number.  TransportError if the other side is gone."""
-        self._sequence += 1
-        data = memoryview(frame(type_, self._sequence, payload))
+    def send(self, type_: FrameType, payloads: Sequence[bytes], deadline: Deadline) -> list[int]:
+        """Send a frame for each payload, in one go; their sequence numbers.
+
+        TransportError if the other side is gone.
+        """
+        first = self._sequence + 1
+        self._sequence += len(payloads)
+        sequences = list(range(first, self._sequence + 1))
+        frames = (frame(type_, number, p) for number, p in zip(sequences, payloads, strict=True))
+        data = memoryview(b"".join(frames))
         while data:
             self._wait(deadline, select.POLLOUT)
             try:
                 data = data[self._stream.send(data) :]
             except OSError as e:
                 raise TransportError(f"the agent's channel broke: {e}") from e
-        return self._sequence
+        return sequences
 
     def receive(self, deadline: Deadline) -> Frame:
         """The next frame.  Silence if none comes in time; TransportError if it is damaged."""

@@ -5,12 +5,15 @@
 
 #include "gicv5.h"
 
+#define MEM_BASE 0x40000000ull
+
 struct board {
 	u64 line[GICV5_MAX_CPUS];
 	u32 spi_pend[GICV5_NR_SPIS / 32];
 	u8 spi_target[GICV5_NR_SPIS];
 	bool spi_level[GICV5_NR_SPIS];
 	unsigned int samples; /* how often the PPI lines were read */
+	u8 mem[1 << 20];      /* at MEM_BASE */
 };
 
 /* The system under test; setup() makes it new, with every EL2 control open. */
@@ -27,6 +30,12 @@ const struct gicv5_op *op_named(const char *name);
 struct gicv5_signals signals(unsigned int cpu);
 u32 irs_rd(u32 off);
 void irs_wr(u32 off, u32 val);
+u64 irs_rd64(u32 off);
+void irs_wr64(u32 off, u64 val);
+u64 mem64(u64 addr);
+u32 mem32(u64 addr);
+void set_mem64(u64 addr, u64 val);
+void set_mem32(u64 addr, u32 val);
 
 #define PPI(n)	 GICV5_INTID(GICV5_TYPE_PPI, n)
 #define LPI(n)	 GICV5_INTID(GICV5_TYPE_LPI, n)
@@ -50,5 +59,10 @@ void test_phys(void);
 void test_virt(void);
 void test_iri(void);
 void test_irs(void);
+void test_vm(void);
+void test_vist(void);
+void test_doorbell(void);
+void test_random(void);
+void test_wire(void);
 
 #endif

@@ -111,7 +111,7 @@ static void test_level(void)
 
 static void test_bounds(void)
 {
-	static const u32 bad[] = { SPI(256), LPI(4096), LPI(0xffffff), PPI(3), 5 };
+	static const u32 bad[] = { SPI(256), LPI(65536), LPI(0xffffff), PPI(3), 5 };
 
 	start();
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
@@ -121,8 +121,8 @@ static void test_bounds(void)
 		CHECK_EQ(cfg(bad[i]), 1); /* F */
 	}
 	CHECK_EQ(rd(0, "GICR_CDIA"), 0);
-	wr(0, "GIC_CDEN", LPI(4095));
-	wr(0, "GIC_CDPEND", BIT(32) | LPI(4095));
+	wr(0, "GIC_CDEN", LPI(65535));
+	wr(0, "GIC_CDPEND", BIT(32) | LPI(65535));
 	wr(0, "GIC_CDEN", SPI(255));
 	wr(0, "GIC_CDPEND", BIT(32) | SPI(255));
 	CHECK_EQ(signals(0).spi[7], 1u << 31);
@@ -131,7 +131,7 @@ static void test_bounds(void)
 	board.line[0] = BIT(26);
 	CHECK_EQ(rd(0, "GICR_CDIA"), VALID(PPI(26)));
 	wr(0, "GIC_CDEOI", 0);
-	CHECK_EQ(rd(0, "GICR_CDIA"), VALID(LPI(4095)));
+	CHECK_EQ(rd(0, "GICR_CDIA"), VALID(LPI(65535)));
 	wr(0, "GIC_CDEOI", 0);
 	CHECK_EQ(rd(0, "GICR_CDIA"), VALID(SPI(255)));
 	wr(0, "GIC_CDEOI", 0);

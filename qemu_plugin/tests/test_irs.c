@@ -12,7 +12,9 @@ void test_irs(void)
 	setup(2);
 	CHECK_EQ(irs_rd(0x000), 0x5d); /* NS, VIRT */
 	CHECK_EQ(irs_rd(0x004), 0x4f0002);
-	CHECK_EQ(irs_rd(0x008) & 0x43f, 12 | BIT(5)); /* 12 bits, LPI, linear */
+	CHECK_EQ(irs_rd(0x008), 0xb30); /* 16 ID bits, LPI, 12 at least, 4 KB level 2, linear */
+	CHECK_EQ(irs_rd(0x00c), 0x100); /* 256 VMs, linear VMT, no descriptors */
+	CHECK_EQ(irs_rd(0x010), 0x246);
 	CHECK_EQ(irs_rd(0x014), 256);
 	CHECK_EQ(irs_rd(0x018), 256);
 	CHECK_EQ(irs_rd(0x01c), 0);
@@ -57,17 +59,31 @@ void test_irs(void)
 	CHECK_EQ(irs_rd(0x190), 0x101ff);
 	CHECK_EQ(irs_rd(0x194), 1);
 
+	/* a level 2 table of the physical IST: two levels, 16 KB, 8 bytes an entry, 14 bits */
+	irs_wr(0x190, BIT(16) | 1 << 7 | 1 << 5 | 14);
+	irs_wr64(0x180, MEM_BASE | 1);
+	set_mem64(MEM_BASE + 8 * 2, MEM_BASE + 0x4000);
+	irs_wr(0x1c0, 2048 * 2 + 5);
+	CHECK_EQ(mem64(MEM_BASE + 8 * 2), (MEM_BASE + 0x4000) | 1);
+	CHECK_EQ(mem64(MEM_BASE + 8 * 1), 0);
+	irs_wr(0x1c0, 1 << 14); /* not an LPI */
+	CHECK_EQ(mem64(MEM_BASE + 8 * 8), 0);
+	irs_wr(0x190, 14);
+	irs_wr(0x1c0, 2048); /* linear */
+	CHECK_EQ(mem64(MEM_BASE + 8), 0);
+
 	/* what is not modelled says so, reads as 0 and changes nothing */
 	val = 1;
-	CHECK(!gicv5_irs_read(&gic, 0x200, 8, &val)); /* VMT_BASER */
+	CHECK(!gicv5_irs_read(&gic, 0x100, 8, &val)); /* SPI_VMR */
 	CHECK_EQ(val, 0);
-	CHECK(!gicv5_irs_write(&gic, 0x214, 4, 1));
+	CHECK(!gicv5_irs_write(&gic, 0x100, 4, 1));
 	CHECK(!gicv5_irs_read(&gic, 0x000, 8, &val)); /* wrong width */
 	CHECK(!gicv5_irs_read(&gic, 0x000, 1, &val));
 	CHECK(!gicv5_irs_write(&gic, 0x082, 4, 1)); /* misaligned */
 	CHECK(!gicv5_irs_write(&gic, 0x182, 4, 1));
 	CHECK_EQ(irs_rd(0x340), 0); /* MEC */
 
+	CHECK(!strcmp(gicv5_irs_name(0x2c8, buf, sizeof(buf)), "IRS_VMAP_VMR"));
 	CHECK(!strcmp(gicv5_irs_name(0x080, buf, sizeof(buf)), "IRS_CR0"));
-	CHECK(!strcmp(gicv5_irs_name(0x200, buf, sizeof(buf)), "IRS+0x200"));
+	CHECK(!strcmp(gicv5_irs_name(0x100, buf, sizeof(buf)), "IRS+0x100"));
 }

@@ -48,13 +48,61 @@ static void spi_set_level(void *ctx, unsigned int spi, bool level)
 	((struct board *)ctx)->spi_level[spi] = level;
 }
 
+static bool mem_read(void *ctx, u64 addr, void *buf, size_t len)
+{
+	struct board *b = ctx;
+
+	if (addr < MEM_BASE || addr - MEM_BASE + len > sizeof(b->mem))
+		return false;
+	memcpy(buf, b->mem + (addr - MEM_BASE), len);
+	return true;
+}
+
+static bool mem_write(void *ctx, u64 addr, const void *buf, size_t len)
+{
+	struct board *b = ctx;
+
+	if (addr < MEM_BASE || addr - MEM_BASE + len > sizeof(b->mem))
+		return false;
+	memcpy(b->mem + (addr - MEM_BASE), buf, len);
+	return true;
+}
+
 static const struct gicv5_board ops = {
 	.ppi_lines = ppi_lines,
 	.spi_pending = spi_pending,
 	.spi_set_pending = spi_set_pending,
 	.spi_set_target = spi_set_target,
 	.spi_set_level = spi_set_level,
+	.mem_read = mem_read,
+	.mem_write = mem_write,
 };
+
+u64 mem64(u64 addr)
+{
+	u64 val = 0;
+
+	CHECK(mem_read(&board, addr, &val, 8));
+	return val;
+}
+
+u32 mem32(u64 addr)
+{
+	u32 val = 0;
+
+	CHECK(mem_read(&board, addr, &val, 4));
+	return val;
+}
+
+void set_mem64(u64 addr, u64 val)
+{
+	CHECK(mem_write(&board, addr, &val, 8));
+}
+
+void set_mem32(u64 addr, u32 val)
+{
+	CHECK(mem_write(&board, addr, &val, 4));
+}
 
 void setup(unsigned int nr_cpus)
 {
@@ -85,6 +133,7 @@ static u64 access(unsigned int cpu, const char *name, bool virt, bool read, u64 
 	CHECK(op->access & (read ? OP_R : OP_W));
 	switch (op->class) {
 	case GICV5_GIC:
+	case GICV5_EL2_ONLY:
 		return gicv5_insn(&gic, cpu, op, virt, val);
 	case GICV5_ICH:
 		if (read)
@@ -142,6 +191,19 @@ void irs_wr(u32 off, u32 val)
 	CHECK(gicv5_irs_write(&gic, off, 4, val));
 }
 
+u64 irs_rd64(u32 off)
+{
+	u64 val;
+
+	CHECK(gicv5_irs_read(&gic, off, 8, &val));
+	return val;
+}
+
+void irs_wr64(u32 off, u64 val)
+{
+	CHECK(gicv5_irs_write(&gic, off, 8, val));
+}
+
 int main(void)
 {
 	test_ops();
@@ -149,6 +211,11 @@ int main(void)
 	test_virt();
 	test_iri();
 	test_irs();
+	test_vm();
+	test_vist();
+	test_doorbell();
+	test_random();
+	test_wire();
 	printf("gicv5: %u checks, %u failed\n", nr_checks, nr_failed);
 	return nr_failed != 0;
 }

@@ -118,6 +118,10 @@ static void test_table(void)
 	CHECK_EQ(op_named("ICH_PPI_PRIORITYR9_EL2")->enc, SYS_ENC(3, 4, 12, 15, 1));
 	CHECK_EQ(op_named("ICH_PPI_ACTIVER1_EL2")->enc, SYS_ENC(3, 4, 12, 10, 7));
 	CHECK_EQ(op_named("GICR_CDIA")->enc, SYS_ENC(1, 0, 12, 3, 0));
+	CHECK_EQ(op_named("GIC_VDPEND")->enc, SYS_ENC(1, 4, 12, 1, 4));
+	CHECK_EQ(op_named("GIC_VDHM")->enc, SYS_ENC(1, 4, 12, 2, 1));
+	/* UNDEF at EL1: by their class, sysreg.c lets only EL2 have them */
+	CHECK_EQ(op_named("GIC_VDPEND")->class, GICV5_EL2_ONLY);
 }
 
 static void test_neighbours(void)

@@ -193,6 +193,26 @@ static void test_masks(void)
 	CHECK_EQ(rd(0, "GICR_CDNMIA"), 0);
 }
 
+/* Superpriority: with SCTLR_ELx.NMI, priority 0 is for CDNMIA and for nothing else. */
+static void test_nmi(void)
+{
+	setup(1);
+	open_cpu(0);
+	wr(0, "GIC_CDEN", SPI(5));
+	wr(0, "GIC_CDPEND", BIT(32) | SPI(5));
+	gic.cpu[0].nmi = true;
+	CHECK(gicv5_phys_pending(&gic, 0)); /* as an IRQ: the wires have no NMI */
+	CHECK_EQ(rd(0, "GICR_CDIA"), 0);
+	CHECK_EQ(rd(0, "GICR_CDNMIA"), VALID(SPI(5)));
+	CHECK_EQ(rd(0, "ICC_APR_EL1"), 1);
+	wr(0, "GIC_CDEOI", 0);
+	wr(0, "GIC_CDDI", SPI(5));
+	wr(0, "GIC_CDPEND", BIT(32) | SPI(5));
+	wr(0, "GIC_CDPRI", (u64)1 << 35 | SPI(5));
+	CHECK_EQ(rd(0, "GICR_CDNMIA"), 0);
+	CHECK_EQ(rd(0, "GICR_CDIA"), VALID(SPI(5)));
+}
+
 /* Each PPI on its own: QEMU's GICv5 loses 32-63 in CDIA and CDDI. */
 static void test_every_ppi(void)
 {
@@ -256,6 +276,7 @@ void test_phys(void)
 	test_edge();
 	test_level_and_nesting();
 	test_masks();
+	test_nmi();
 	test_every_ppi();
 	test_order();
 	test_sampling();

@@ -24,7 +24,6 @@ static void test_el2_res0(void)
 		{ "ICH_HFGITR_EL2", 0x7ff, 0 },
 		{ "ICH_VCTLR_EL2", 1, 0 }, /* no V3 without a legacy interface */
 		{ "ICH_VMCR_EL2", 0xf8000001, 0 },
-		{ "ICH_CONTEXTR_EL2", 0xbf80ffff0000ffff, 0 }, /* F is a result */
 		{ "ICH_PPI_DVIR0_EL2", ALL, 0 },
 		{ "ICH_PPI_DVIR1_EL2", ALL, 0 },
 		{ "ICH_PPI_ENABLER1_EL2", ALL, 0 },
@@ -240,6 +239,25 @@ static void test_no_vpe(void)
 	CHECK_EQ(rd(0, "ICC_ICSR_EL1"), 0);
 }
 
+/* Superpriority: with SCTLR_EL1.NMI, priority 0 is for CDNMIA and for nothing else. */
+static void test_nmi(void)
+{
+	enter();
+	wr(0, "ICH_PPI_ENABLER0_EL2", BIT(3) | BIT(23));
+	wr(0, "ICH_PPI_PENDR0_EL2", BIT(3));
+	gic.cpu[0].nmi = true;
+	CHECK(gicv5_virq(&gic, 0));
+	CHECK_EQ(guest_rd(0, "ICC_HPPIR_EL1"), VALID(PPI(3)));
+	CHECK_EQ(guest_rd(0, "GICR_CDIA"), 0);
+	CHECK_EQ(guest_rd(0, "GICR_CDNMIA"), VALID(PPI(3)));
+	CHECK_EQ(rd(0, "ICH_APR_EL2"), 1);
+	guest_wr(0, "GIC_CDEOI", 0);
+	wr(0, "ICH_PPI_PENDR0_EL2", BIT(23));
+	wr(0, "ICH_PPI_PRIORITYR2_EL2", (u64)1 << 56);
+	CHECK_EQ(guest_rd(0, "GICR_CDNMIA"), 0);
+	CHECK_EQ(guest_rd(0, "GICR_CDIA"), VALID(PPI(23)));
+}
+
 void test_virt(void)
 {
 	test_el2_res0();
@@ -250,4 +268,5 @@ void test_virt(void)
 	test_every_ppi();
 	test_dvi();
 	test_no_vpe();
+	test_nmi();
 }

@@ -65,10 +65,10 @@ def test_sending_to_the_dead_says_so(ends: tuple[Channel, socket.socket]) -> Non
     channel, agent = ends
     agent.close()
     with pytest.raises(TransportError, match="broke"):
-        channel.send(FrameType.RUN, b"x" * 100, Deadline.after(1))
+        channel.send(FrameType.RUN, [b"x" * 100], Deadline.after(1))
 
 
 def test_a_full_pipe_does_not_block_for_ever(ends: tuple[Channel, socket.socket]) -> None:
     channel, _ = ends
     with pytest.raises(Silence):
-        channel.send(FrameType.RUN, b"x" * 1_000_000, Deadline.after(SOON))
+        channel.send(FrameType.RUN, [b"x" * 1_000_000], Deadline.after(SOON))
