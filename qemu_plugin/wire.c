@@ -267,33 +267,12 @@ static bool sync_own(unsigned int cpu)
 	return take_spis(wc, &sig);
 }
 
-/*
- * An SPI that moves to another CPU has one enable bit for both: it must be off
- * for the old one before it is on for the new one.
- */
-static void withdraw_spis(u32 dirty)
-{
-	struct gicv5_signals sig;
-
-	for (; dirty; dirty &= dirty - 1) {
-		unsigned int cpu = (unsigned int)__builtin_ctz(dirty);
-		struct wire_cpu *wc = &platform.wire.cpu[cpu];
-
-		gicv5_phys_signals(&platform.gic, cpu, &sig);
-		for (unsigned int i = 0; i < ARRAY_SIZE(wc->spi); i++)
-			if (wc->spi[i] & ~sig.spi[i])
-				set_enables(i + 1, &wc->spi[i], wc->spi[i] & sig.spi[i]);
-	}
-}
-
 void wire_sync(unsigned int me)
 {
 	u32 dirty = platform.gic.dirty;
 	bool spis = false;
 
 	platform.gic.dirty = 0;
-	if (dirty & (dirty - 1))
-		withdraw_spis(dirty);
 	for (; dirty; dirty &= dirty - 1) {
 		unsigned int cpu = (unsigned int)__builtin_ctz(dirty);
 
