@@ -108,7 +108,7 @@ def asked(ops: Sequence[Op], index: int) -> int:
 
 def asks_large_lpi(ops: Sequence[Op], index: int) -> bool:
     intid = asked(ops, index)
-    return intid >> 29 == LPI and 1 << 12 <= intid & 0xFFFFFF < 1 << 14
+    return intid >> 29 == LPI and 1 << 14 <= intid & 0xFFFFFF < 1 << 16
 
 
 def makes_level(op: Op) -> bool:
@@ -173,8 +173,13 @@ MASKED: Final = (
         1 << 6, offs=(0x000,), zero=Side.X5,
     ),
     Masked(
+        "irs-idr3-idr4", Owner.ALLOWED, "IRS_IDR3 and IDR4: the sizes of VMs and VPEs",
+        (irs_read(0x00C), irs_read(0x010)),
+        0xFFFFFFFF, offs=(0x00C, 0x010), zero=Side.X5,
+    ),
+    Masked(
         "irs-idr2-sizes", Owner.ALLOWED,
-        "IRS_IDR2: ours has 12 bits of LPI ID and linear tables, x-5 14 to 24 and two levels",
+        "IRS_IDR2: ours has up to 16 bits of LPI ID in a linear IST, x-5 14 to 24 in two levels",
         (irs_read(0x008),),
         0x3FDF, offs=(0x008,),
     ),
@@ -185,9 +190,10 @@ MASKED: Final = (
         U64, offs=(0x040, *range(0xFFD0, 0x10000, 4)), zero=Side.OURS,
     ),
     Masked(
-        "lpi-beyond-ours", Owner.ALLOWED, "an LPI that the smaller ID space of ours has not: F",
-        (write("CDRCFG", 0x40001000), read("ICSR")),
-        1, reg="ICC_ICSR_EL1", zero=Side.X5, needs=asks_large_lpi,
+        "lpi-beyond-x5", Owner.ALLOWED,
+        "an LPI beyond IRS_IST_CFGR.LPI_ID_BITS, of which x-5 grants at least 14: F",
+        (write("CDRCFG", 0x40004000), read("ICSR")),
+        1, reg="ICC_ICSR_EL1", zero=Side.OURS, needs=asks_large_lpi,
     ),
     Masked(
         "ours-pe-cr0", Owner.OURS, "IRS_PE_CR0.DPS can be set, although IDR0.ONE_N is 0",

@@ -55,7 +55,8 @@ MUTANTS: Final = (
     Mutant("affinity-ignored", "gicv5_iri.c", "iri->cpu = FIELD(val, 47, 32);", "iri->cpu = 0;"),
     Mutant("spi-wire-not-moved", "gicv5_iri.c",
            "gic->board->spi_set_target(gic->ctx, id, iri->cpu);", "{}"),
-    Mutant("spi-withdrawn-late", "wire.c", "withdraw_spis(dirty);", "{}"),
+    Mutant("spi-of-one-cpu-only", "wire.c", "wanted |= w->cpu[cpu].spi[i];",
+           "wanted = w->cpu[cpu].spi[i];"),
 )  # fmt: skip
 
 # Of the virtual CPU interface
