@@ -18,7 +18,7 @@ from typing import Final
 from harness.ppi import U64
 
 from .machine import MAX_CPUS, Side
-from .ops import Code, Op, Result, irs_read, irs_write, line, read, write
+from .ops import Code, Op, Result, irs_read, irs_write, line, read, window, write
 
 PPI, LPI, SPI = 1, 2, 3
 
@@ -37,8 +37,9 @@ def anywhere(_ops: Sequence[Op], _index: int) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Masked:
-    """``mask``: bits of the value that may differ, at a register matching ``reg`` or at IRS
-    offsets ``offs``; ``zero``: the side on which those that do are 0, if it is always the same;
+    """``mask``: bits of the value that may differ, at a register matching ``reg``, at IRS
+    offsets ``offs`` or of a ``window``; ``zero``: the side on which those that do are 0, if it is
+    always the same;
     ``needs``: what must have happened before operation ``index``."""
 
     name: str
@@ -48,6 +49,7 @@ class Masked:
     mask: int
     reg: str = ""
     offs: tuple[int, ...] = ()
+    window: bool = False
     zero: Side | None = None
     needs: Callable[[Sequence[Op], int], bool] = anywhere
 
@@ -56,6 +58,9 @@ class Masked:
         op = ops[index]
         if op.code in (Code.READ, Code.WRITE):
             if not self.reg or not re.fullmatch(self.reg, op.reg):
+                return 0
+        elif op.code is Code.WINDOW:
+            if not self.window:
                 return 0
         elif op.code is not Code.IRS_READ or op.off not in self.offs:
             return 0
@@ -122,6 +127,11 @@ def asks_level_spi(ops: Sequence[Op], index: int) -> bool:
 
 def wrote_ist_cfgr(ops: Sequence[Op], index: int) -> bool:
     return any(op.code is Code.IRS_WRITE and op.off == 0x190 for op in ops[:index])
+
+
+def others_act(ops: Sequence[Op], index: int) -> bool:
+    """Another CPU has done something before."""
+    return any(op.cpu != ops[index].cpu for op in ops[:index])
 
 
 def pends_spi(op: Op) -> bool:
@@ -194,6 +204,13 @@ MASKED: Final = (
         "an LPI beyond IRS_IST_CFGR.LPI_ID_BITS, of which x-5 grants at least 14: F",
         (write("CDRCFG", 0x40004000), read("ICSR")),
         1, reg="ICC_ICSR_EL1", zero=Side.OURS, needs=asks_large_lpi,
+    ),
+    Masked(
+        "spurious", Owner.ALLOWED,
+        "an interrupt that another CPU takes back: ours may take an IRQ and find none",
+        (write("CR0", 1), write("CDPEND", 0x140000006, 1), write("CDEN", 0x40000006, 1),
+         write("CDAFF", 0x140000006, 1), window()),
+        0xFFFFFFFF00000000, window=True, zero=Side.X5, needs=others_act,
     ),
     Masked(
         "ours-pe-cr0", Owner.OURS, "IRS_PE_CR0.DPS can be set, although IDR0.ONE_N is 0",

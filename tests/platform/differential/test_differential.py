@@ -79,8 +79,9 @@ def test_an_incomplete_reset_is_reported(tools: Tools, side: Side) -> None:
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
 def test_each_explanation_is_needed(boot: Boot, rule: Rule) -> None:
-    pair = Pair(boot(Side.OURS, 1), boot(Side.X5, 1))
-    (verdict,) = pair.run([Program(rule.name, rule.witness)])
+    program = Program(rule.name, rule.witness)
+    pair = Pair(boot(Side.OURS, program.cpus), boot(Side.X5, program.cpus))
+    (verdict,) = pair.run([program])
     gone = f"the machines agree now: delete {rule.name} from explain.py and docs/differential.md"
     if isinstance(rule, Masked):
         assert rule in verdict.used, gone
