@@ -11,12 +11,11 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from random import SystemRandom
 
-from .accesses import Program
-from .compare import explain, search, shortest
+from .compare import Progress, explain, search, shortest
 from .native import PLUGIN, StateMachine, build
 
 
-def hunt(library: Path, seed: int, job: int, jobs: int, accesses: int) -> tuple[int, Program | None]:
+def hunt(library: Path, seed: int, job: int, jobs: int, accesses: int) -> Progress:
     """One job's share: the accesses compared, and the first program that differs."""
     for progress in search(StateMachine(library), seed, job, jobs):
         if progress.failure or progress.accesses >= accesses:

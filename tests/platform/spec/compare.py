@@ -18,7 +18,7 @@ from .state import new_machine
 class Difference(NamedTuple):
     """The first access of a program whose results differ, or after which the C is not sound."""
 
-    index: int
+    at: int  # index of the access
     expected: Result  # the specification's
     observed: Result
     broken: str | None  # the C's own invariant
@@ -64,7 +64,7 @@ def shrink(program: Program, fails: Callable[[Program], int | None]) -> Program:
 def shortest(c: StateMachine, program: Program) -> Program:
     def fails(candidate: Program) -> int | None:
         found = difference(c, candidate)
-        return found.index if found else None
+        return found.at if found else None
 
     return shrink(program, fails)
 

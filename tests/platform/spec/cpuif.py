@@ -71,7 +71,7 @@ def acknowledge(machine: Machine, pe: Pe, domain: Domain) -> Intid | None:
         if not is_level(best.intid.number):
             set_pending(pe, domain, {best.intid.number}, pending=False)
     else:
-        iri.activate(machine.interrupts[best.intid])
+        iri.activate(best.intid, machine.interrupts[best.intid])
     return best.intid
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from .state import LPIS, SPIS, Intid, Interrupt, Kind, Machine, Pe, bits
+from .state import LPIS, SPIS, Interrupt, Intid, Kind, Machine, Pe, bits
 
 NO_SUCH_INTERRUPT = 1  # ICC_ICSR.F
 
@@ -33,10 +33,14 @@ def presented_to(machine: Machine, pe: Pe) -> Iterator[tuple[Intid, Interrupt]]:
             yield intid, interrupt
 
 
-def activate(interrupt: Interrupt) -> None:
-    """Acknowledge: Edge consumes the pending state; Level leaves it."""
+def activate(intid: Intid, interrupt: Interrupt) -> None:
+    """Acknowledge: Edge consumes the pending state; Level leaves it.
+
+    Platform: of a Level SPI, the line is what stays. What software or an earlier edge latched is
+    consumed, for the GICv2 that carries the line keeps the two apart.
+    """
     interrupt.active = True
-    if not interrupt.level:
+    if not interrupt.level or intid.kind == Kind.SPI:
         interrupt.latch = False
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from .state import SPIS, Intid, Interrupt, Kind, Machine, bits
+from .state import SPIS, Interrupt, Intid, Kind, Machine, bits
 
 IDLE = 1
 VALID = 2

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from functools import partial
 
 from . import cpuif, iri
-from .cpuif import PPIS, is_level
-from .state import Domain, Intid, Kind, Machine, Pe, bits, members, word
+from .cpuif import is_level
+from .state import PPIS, Domain, Intid, Kind, Machine, Pe, bits, members, word
 
 Read = Callable[[Machine, Pe, Domain], int]
 Write = Callable[[Machine, Pe, Domain, int], None]
@@ -246,9 +246,10 @@ def _write_contextr(_m: Machine, pe: Pe, _domain: Domain, value: int) -> None:
 
 
 def _icc(
-    name: str, op1: int, crm: int, op2: int, trap: str, read: Read, write: Write | None = None
+    name: str, at: tuple[int, int, int], trap: str, read: Read, write: Write | None = None
 ) -> Register:
-    return Register(f"ICC_{name}_EL1", encoding(3, op1, crm, op2), 1, read, write, trap)
+    """`at`: Op1, CRm, Op2."""
+    return Register(f"ICC_{name}_EL1", encoding(3, *at), 1, read, write, trap)
 
 
 def _ich(name: str, crm: int, op2: int, read: Read, write: Write | None = None) -> Register:
@@ -265,35 +266,31 @@ def _insn(
 
 def _icc_registers() -> list[Register]:
     out = [
-        _icc("IDR0", 0, 10, 2, "IDRn", _read_idr0),
-        _icc("HPPIR", 0, 10, 3, "HPPIR", _read_hppir),
-        _icc("ICSR", 0, 10, 4, "ICSR", _read_icsr, _write_icsr),
-        _icc("IAFFIDR", 0, 10, 5, "IAFFIDR", _read_iaffidr),
-        _icc("APR", 1, 0, 0, "APR", _read_apr, _write_apr),
-        _icc("CR0", 1, 0, 1, "CR0", _read_cr0, _write_cr0),
-        _icc("PCR", 1, 0, 2, "PCR", _read_pcr, _write_pcr),
+        _icc("IDR0", (0, 10, 2), "IDRn", _read_idr0),
+        _icc("HPPIR", (0, 10, 3), "HPPIR", _read_hppir),
+        _icc("ICSR", (0, 10, 4), "ICSR", _read_icsr, _write_icsr),
+        _icc("IAFFIDR", (0, 10, 5), "IAFFIDR", _read_iaffidr),
+        _icc("APR", (1, 0, 0), "APR", _read_apr, _write_apr),
+        _icc("CR0", (1, 0, 1), "CR0", _read_cr0, _write_cr0),
+        _icc("PCR", (1, 0, 2), "PCR", _read_pcr, _write_pcr),
     ]
     for n in range(2):
         enable = partial(_read_set, "enabled", n), partial(_write_set, "enabled", n)
         active, pending = partial(_read_set, "active", n), partial(_read_pending, n)
+        clear, set_ = partial(_clear_active, n), partial(_set_active, n)
+        unpend, pend = partial(_write_pending, False, n), partial(_write_pending, True, n)
         out += [
-            _icc(f"PPI_HMR{n}", 0, 10, n, "PPI_HMRn", partial(_read_modes, n)),
-            _icc(f"PPI_ENABLER{n}", 0, 10, 6 + n, "PPI_ENABLERn", *enable),
-            _icc(f"PPI_CACTIVER{n}", 0, 13, n, "PPI_ACTIVERn", active, partial(_clear_active, n)),
-            _icc(f"PPI_SACTIVER{n}", 0, 13, 2 + n, "PPI_ACTIVERn", active, partial(_set_active, n)),
-            _icc(
-                f"PPI_CPENDR{n}", 0, 13, 4 + n, "PPI_PENDRn",
-                pending, partial(_write_pending, False, n),
-            ),
-            _icc(
-                f"PPI_SPENDR{n}", 0, 13, 6 + n, "PPI_PENDRn",
-                pending, partial(_write_pending, True, n),
-            ),
-        ]  # fmt: skip
+            _icc(f"PPI_HMR{n}", (0, 10, n), "PPI_HMRn", partial(_read_modes, n)),
+            _icc(f"PPI_ENABLER{n}", (0, 10, 6 + n), "PPI_ENABLERn", *enable),
+            _icc(f"PPI_CACTIVER{n}", (0, 13, n), "PPI_ACTIVERn", active, clear),
+            _icc(f"PPI_SACTIVER{n}", (0, 13, 2 + n), "PPI_ACTIVERn", active, set_),
+            _icc(f"PPI_CPENDR{n}", (0, 13, 4 + n), "PPI_PENDRn", pending, unpend),
+            _icc(f"PPI_SPENDR{n}", (0, 13, 6 + n), "PPI_PENDRn", pending, pend),
+        ]
     for n in range(16):
         priorities = partial(_read_priorities, n), partial(_write_priorities, n)
         out.append(
-            _icc(f"PPI_PRIORITYR{n}", 0, 14 + n // 8, n % 8, "PPI_PRIORITYRn", *priorities)
+            _icc(f"PPI_PRIORITYR{n}", (0, 14 + n // 8, n % 8), "PPI_PRIORITYRn", *priorities)
         )
     return out
 
