@@ -308,15 +308,32 @@ struct replay_result replay_step(struct replay *r, const struct replay_access *a
 	return res;
 }
 
-size_t replay_run(unsigned int nr_cpus, const struct replay_access *a, struct replay_result *out,
-		  size_t n)
+struct replay *replay_open(unsigned int nr_cpus)
 {
 	struct replay *r = malloc(sizeof(*r));
-	size_t done = 0;
 
 	if (!r)
 		abort();
 	replay_init(r, nr_cpus);
+	return r;
+}
+
+void replay_one(struct replay *r, const struct replay_access *a, struct replay_result *out)
+{
+	*out = replay_step(r, a);
+}
+
+void replay_close(struct replay *r)
+{
+	free(r);
+}
+
+size_t replay_run(unsigned int nr_cpus, const struct replay_access *a, struct replay_result *out,
+		  size_t n)
+{
+	struct replay *r = replay_open(nr_cpus);
+	size_t done = 0;
+
 	while (done < n) {
 		out[done] = replay_step(r, &a[done]);
 		if (out[done++].broken)
@@ -324,6 +341,6 @@ size_t replay_run(unsigned int nr_cpus, const struct replay_access *a, struct re
 	}
 	if (done && !out[done - 1].broken)
 		out[done - 1].broken = replay_audit(r);
-	free(r);
+	replay_close(r);
 	return done;
 }

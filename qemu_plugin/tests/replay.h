@@ -54,6 +54,11 @@ struct replay_result replay_step(struct replay *r, const struct replay_access *a
 u32 replay_audit(const struct replay *r);
 const char *replay_invariant(u32 number);
 
+/* A machine for those who look at the result of each access before the next. */
+struct replay *replay_open(unsigned int nr_cpus);
+void replay_one(struct replay *r, const struct replay_access *a, struct replay_result *out);
+void replay_close(struct replay *r);
+
 /* From reset, all of @a. Returns the accesses done: fewer than @n if an invariant broke. */
 size_t replay_run(unsigned int nr_cpus, const struct replay_access *a, struct replay_result *out,
 		  size_t n);

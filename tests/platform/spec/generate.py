@@ -111,6 +111,8 @@ class Maker:
             return self.pick((0, 0, 0, 0, 0, 1 << self.word(5), self.word(64)))
         if name in OPENERS and self.random() < 0.8:
             return OPENERS[name]
+        if "_HFG" in name:  # one trap
+            return U64 ^ 1 << self.word(5)
         if name == "ICC_PCR_EL1":
             return self.pick(self.priorities)
         if name == "ICH_VMCR_EL2":
@@ -149,7 +151,7 @@ class Maker:
             offset = self.word(14) << 2
         if self.random() < 0.5:
             return Access(Op.IRS_READ, 0, 0, size, offset)
-        value = self.pick((0, 1, 1, *self.numbers[Kind.SPI], self.word(8 * size)))
+        value = self.pick((0, 1, 1, 256, self.cpus, *self.numbers[Kind.SPI], self.word(8 * size)))
         return Access(Op.IRS_WRITE, 0, 0, size, offset, value)
 
     def reset(self) -> Access:
@@ -178,11 +180,11 @@ class Maker:
 
 
 _MIX: tuple[tuple[float, Callable[[Maker], Access]], ...] = (
-    (0.75, Maker.system),
-    (0.84, Maker.signals),
-    (0.89, Maker.lines),
-    (0.93, Maker.spi_line),
-    (0.96, Maker.guest),
+    (0.71, Maker.system),
+    (0.80, Maker.signals),
+    (0.85, Maker.lines),
+    (0.89, Maker.spi_line),
+    (0.92, Maker.guest),
     (0.999, Maker.irs),
 )
 

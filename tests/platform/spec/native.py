@@ -29,6 +29,7 @@ class Outcome(NamedTuple):
 class StateMachine:
     def __init__(self, library: Path) -> None:
         lib = ctypes.CDLL(str(library))
+        self._lib = lib
         self._run = lib.replay_run
         self._run.restype = ctypes.c_size_t
         self._run.argtypes = [ctypes.c_uint, ctypes.c_char_p, ctypes.c_char_p, ctypes.c_size_t]
@@ -46,6 +47,28 @@ class StateMachine:
         text: bytes | None = self._text(broken) if broken else None
         results = [Result(Status(status), value) for value, status, _ in raw]
         return Outcome(results, text.decode() if text else None)
+
+    def open(self, cpus: int) -> Session:
+        """A machine that executes one access at a time; close() it."""
+        return Session(self._lib, cpus)
+
+
+class Session:
+    def __init__(self, lib: ctypes.CDLL, cpus: int) -> None:
+        lib.replay_open.restype = ctypes.c_void_p
+        lib.replay_one.argtypes = [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_char_p]
+        lib.replay_close.argtypes = [ctypes.c_void_p]
+        self._lib, self._machine = lib, ctypes.c_void_p(lib.replay_open(cpus))
+        self._out = ctypes.create_string_buffer(_RESULT.size)
+
+    def step(self, access: Access) -> tuple[Result, int]:
+        """The result, and 0 or the number of the invariant that broke."""
+        self._lib.replay_one(self._machine, _ACCESS.pack(*access), self._out)
+        value, status, broken = _RESULT.unpack(self._out.raw)
+        return Result(Status(status), value), broken
+
+    def close(self) -> None:
+        self._lib.replay_close(self._machine)
 
 
 def build(out: Path, plugin: Path = PLUGIN) -> Path:
