@@ -143,36 +143,43 @@ static u32 check_cpu(const struct gicv5_cpu *c)
 	return FINE;
 }
 
+/* One word of the live bitmaps, from the interrupts themselves */
+static u32 audit_live(const struct gicv5 *gic, const struct gicv5_iri *iri, bool spi,
+		      unsigned int word)
+{
+	u64 want[GICV5_MAX_CPUS] = { 0 };
+
+	for (unsigned int i = 0; i < 64; i++) {
+		const struct gicv5_iri *it = &iri[word * 64 + i];
+
+		if (it->cpu >= gic->nr_cpus || it->prio > 31)
+			return AFFINITY;
+		if (it->enable && !it->active && (spi || it->pend))
+			want[it->cpu] |= BIT(i);
+	}
+	for (unsigned int i = 0; i < gic->nr_cpus; i++) {
+		const struct gicv5_cpu *c = &gic->cpu[i];
+
+		if (want[i] != (spi ? c->spi_live : c->lpi_live)[word] ||
+		    (want[i] && !spi && word >= gic->lpi_words))
+			return LIVE;
+	}
+	return FINE;
+}
+
 u32 replay_audit(const struct replay *r)
 {
 	const struct gicv5 *gic = &r->gic;
+	u32 broken = FINE;
 
-	for (unsigned int n = 0; n < GICV5_NR_SPIS; n++) {
-		const struct gicv5_iri *s = &gic->spi[n];
-
-		if (s->cpu >= gic->nr_cpus || s->prio > 31)
-			return AFFINITY;
-		if (s->level != r->spi_level[n] || s->cpu != r->spi_target[n])
+	for (unsigned int n = 0; n < GICV5_NR_SPIS; n++)
+		if (gic->spi[n].level != r->spi_level[n] || gic->spi[n].cpu != r->spi_target[n])
 			return SPI_ON_BOARD;
-		for (unsigned int i = 0; i < gic->nr_cpus; i++)
-			if ((gic->cpu[i].spi_live[n / 64] >> n % 64 & 1) !=
-			    (s->enable && !s->active && s->cpu == i))
-				return LIVE;
-	}
-	for (unsigned int n = 0; n < GICV5_NR_LPIS; n++) {
-		const struct gicv5_iri *l = &gic->lpi[n];
-
-		if (l->cpu >= gic->nr_cpus || l->prio > 31)
-			return AFFINITY;
-		for (unsigned int i = 0; i < gic->nr_cpus; i++) {
-			bool live = gic->cpu[i].lpi_live[n / 64] >> n % 64 & 1;
-
-			if (live != (l->pend && l->enable && !l->active && l->cpu == i) ||
-			    (live && n / 64 >= gic->lpi_words))
-				return LIVE;
-		}
-	}
-	return FINE;
+	for (unsigned int w = 0; !broken && w < GICV5_NR_SPIS / 64; w++)
+		broken = audit_live(gic, gic->spi, true, w);
+	for (unsigned int w = 0; !broken && w < GICV5_NR_LPIS / 64; w++)
+		broken = audit_live(gic, gic->lpi, false, w);
+	return broken;
 }
 
 /* ---- accesses ------------------------------------------------------------------ */
