@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "replay.h"
 
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -75,17 +76,40 @@ static void spi_set_level(void *ctx, unsigned int spi, bool level)
 	((struct replay *)ctx)->spi_level[spi] = level;
 }
 
+static bool in_memory(u64 addr, size_t len)
+{
+	return addr >= REPLAY_MEM_BASE && addr - REPLAY_MEM_BASE <= REPLAY_MEM_SIZE - len;
+}
+
+static bool mem_read(void *ctx, u64 addr, void *buf, size_t len)
+{
+	if (!in_memory(addr, len))
+		return false;
+	memcpy(buf, ((struct replay *)ctx)->mem + (addr - REPLAY_MEM_BASE), len);
+	return true;
+}
+
+static bool mem_write(void *ctx, u64 addr, const void *buf, size_t len)
+{
+	if (!in_memory(addr, len))
+		return false;
+	memcpy(((struct replay *)ctx)->mem + (addr - REPLAY_MEM_BASE), buf, len);
+	return true;
+}
+
 static const struct gicv5_board board_ops = {
 	.ppi_lines = ppi_lines,
 	.spi_pending = spi_pending,
 	.spi_set_pending = spi_set_pending,
 	.spi_set_target = spi_set_target,
 	.spi_set_level = spi_set_level,
+	.mem_read = mem_read,
+	.mem_write = mem_write,
 };
 
 void replay_init(struct replay *r, unsigned int nr_cpus)
 {
-	memset(r, 0, sizeof(*r));
+	memset(r, 0, offsetof(struct replay, gic));
 	gicv5_init(&r->gic, nr_cpus, &board_ops, r);
 }
 
@@ -136,7 +160,8 @@ static u32 check_cpu(const struct gicv5_cpu *c)
 		return PPI_LEVEL_LATCH;
 	if (c->pcr > 31 || c->cr0 > 1 || (c->icsr & ~ICSR_MASK))
 		return CPU_RES0;
-	if ((c->vmcr & ~(GENMASK(31, 27) | BIT(0))) || (c->vctlr & ~ICH_VCTLR_EN) ||
+	if ((c->contextr & ~(CONTEXTR_MASK | ICH_CONTEXTR_F)) ||
+	    (c->vmcr & ~(GENMASK(31, 27) | BIT(0))) || (c->vctlr & ~ICH_VCTLR_EN) ||
 	    (c->hfgitr & ~GENMASK(10, 0)) || (c->hfgrtr & ~GENMASK(20, 0)) ||
 	    (c->hfgwtr & ~GENMASK(20, 0)))
 		return EL2_RES0;
@@ -203,6 +228,10 @@ static void sysreg(struct replay *r, unsigned int cpu, const struct replay_acces
 		else
 			gicv5_ich_write(&r->gic, cpu, op, a->val);
 		return;
+	case GICV5_EL2_ONLY:
+		if (a->el != 2)
+			return;
+		break;
 	case GICV5_ICC:
 	case GICV5_GIC:
 		break;
@@ -214,7 +243,7 @@ static void sysreg(struct replay *r, unsigned int cpu, const struct replay_acces
 		return;
 	}
 	res->status = REPLAY_OK;
-	if (op->class == GICV5_GIC) {
+	if (op->class == GICV5_GIC || op->class == GICV5_EL2_ONLY) {
 		u32 before = virt ? c->vapr : c->apr;
 
 		res->val = gicv5_insn(&r->gic, cpu, op, virt, a->val);
@@ -268,6 +297,7 @@ static void reset(struct replay *r)
 	memset(r->spi_latch, 0, sizeof(r->spi_latch));
 	memset(r->spi_level, 0, sizeof(r->spi_level));
 	memset(r->spi_target, 0, sizeof(r->spi_target));
+	memset(r->mem, 0, sizeof(r->mem));
 	gicv5_reset(&r->gic);
 }
 
@@ -307,6 +337,16 @@ struct replay_result replay_step(struct replay *r, const struct replay_access *a
 	case REPLAY_RESET:
 		reset(r);
 		break;
+	case REPLAY_NMI:
+		r->gic.cpu[cpu].nmi = a->val & 1;
+		break;
+	case REPLAY_MEM_READ:
+		mem_read(r, REPLAY_MEM_BASE + a->where, &res.val, a->size == 8 ? 8 : 4);
+		break;
+	case REPLAY_MEM_WRITE:
+		mem_write(r, REPLAY_MEM_BASE + a->where, &a->val, a->size == 8 ? 8 : 4);
+		r->gic.dirty = (1u << r->gic.nr_cpus) - 1; /* nobody sees software write */
+		break;
 	}
 	if (!res.broken)
 		res.broken = check_dirty(r);
@@ -317,7 +357,7 @@ struct replay_result replay_step(struct replay *r, const struct replay_access *a
 
 struct replay *replay_open(unsigned int nr_cpus)
 {
-	struct replay *r = malloc(sizeof(*r));
+	struct replay *r = calloc(1, sizeof(*r));
 
 	if (!r)
 		abort();

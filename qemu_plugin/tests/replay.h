@@ -19,6 +19,9 @@ enum replay_kind {
 	REPLAY_GUEST,	  /* HCR_EL2: .val is "IMO and not TGE" */
 	REPLAY_SIGNALS,	  /* result: bit 0 physical IRQ, bit 1 virtual IRQ */
 	REPLAY_RESET,
+	REPLAY_NMI,	  /* SCTLR_ELx.NMI of a CPU becomes .val */
+	REPLAY_MEM_READ,  /* .size bytes at offset .where of the memory */
+	REPLAY_MEM_WRITE, /* software writes there */
 	REPLAY_KINDS,
 };
 
@@ -36,8 +39,10 @@ struct replay_result {
 	u32 broken; /* 0, or the number of the invariant that does not hold */
 };
 
+#define REPLAY_MEM_BASE 0x40000000ull
+#define REPLAY_MEM_SIZE 0x60000u
+
 struct replay {
-	struct gicv5 gic;
 	u64 lines[GICV5_MAX_CPUS];
 	bool spi_line[GICV5_NR_SPIS], spi_latch[GICV5_NR_SPIS], spi_level[GICV5_NR_SPIS];
 	u8 spi_target[GICV5_NR_SPIS];
@@ -45,6 +50,8 @@ struct replay {
 	struct gicv5_signals shown[GICV5_MAX_CPUS];
 	bool shown_virq[GICV5_MAX_CPUS];
 	u64 shown_listen[GICV5_MAX_CPUS];
+	u8 mem[REPLAY_MEM_SIZE];
+	struct gicv5 gic; /* last, as gicv5_init() knows best what of it needs clearing */
 };
 
 void replay_init(struct replay *r, unsigned int nr_cpus);

@@ -19,6 +19,9 @@ class Op(IntEnum):
     GUEST = 6
     SIGNALS = 7
     RESET = 8
+    NMI = 9
+    MEM_READ = 10
+    MEM_WRITE = 11
 
 
 class Status(IntEnum):
@@ -34,8 +37,8 @@ class Access(NamedTuple):
     op: Op
     cpu: int = 0
     el: int = 0
-    size: int = 0  # IRS: bytes
-    where: int = 0  # encoding, IRS offset, or SPI
+    size: int = 0  # IRS, memory: bytes
+    where: int = 0  # encoding, offset in IRS or memory, or SPI
     value: int = 0  # 64 bits
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from . import iri
+from . import iri, vist, vms
 from .state import IDLE, PPIS, SW_PPI, Domain, Interface, Intid, Kind, Machine, Pe
 
 
@@ -36,9 +36,10 @@ def candidates(machine: Machine, pe: Pe, domain: Domain) -> Iterator[Candidate]:
     ppis = pe.interface(domain).ppis
     for ppi in (pending_ppis(pe, domain) & ppis.enabled) - ppis.active:
         yield Candidate(ppis.priority.get(ppi, 0), Intid(Kind.PPI, ppi))
-    if domain is Domain.PHYSICAL:
-        for intid, interrupt in iri.presented_to(machine, pe):
-            yield Candidate(interrupt.priority, intid)
+    physical = domain is Domain.PHYSICAL
+    presented = iri.presented_to(machine, pe) if physical else vms.presented_on(machine, pe)
+    for intid, interrupt in presented:
+        yield Candidate(interrupt.priority, intid)
 
 
 def running_priority(interface: Interface) -> int:
@@ -59,10 +60,12 @@ def highest(machine: Machine, pe: Pe, domain: Domain) -> Candidate | None:
     return best if best.priority < running_priority(interface) else None
 
 
-def acknowledge(machine: Machine, pe: Pe, domain: Domain) -> Intid | None:
-    """B.4 CDIA: the interrupt becomes active, its priority too; an Edge is consumed."""
+def acknowledge(machine: Machine, pe: Pe, domain: Domain, nmi: bool) -> Intid | None:
+    """B.4 CDIA: the interrupt becomes active, its priority too; an Edge is consumed.
+
+    B.3 (6): with SCTLR_ELx.NMI, priority 0 is superpriority, and only CDNMIA returns it."""
     best = highest(machine, pe, domain)
-    if best is None:
+    if best is None or nmi != (pe.nmi and best.priority == 0):
         return None
     interface = pe.interface(domain)
     interface.active_priorities.add(best.priority)
@@ -70,6 +73,8 @@ def acknowledge(machine: Machine, pe: Pe, domain: Domain) -> Intid | None:
         interface.ppis.active.add(best.intid.number)
         if not is_level(best.intid.number):
             set_pending(pe, domain, {best.intid.number}, pending=False)
+    elif domain is Domain.VIRTUAL and pe.resident is not None:
+        vist.activate(machine, pe.resident[0], best.intid)
     else:
         iri.activate(best.intid, machine.interrupts[best.intid])
     return best.intid

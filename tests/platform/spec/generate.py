@@ -14,11 +14,10 @@ from .registers import REGISTERS, U64, Register
 from .state import Kind
 
 T = TypeVar("T")
-LENGTH = 250
 PPI_POOL = (0, 3, 23, 27, 27, 30, 31, 32, 63, 64, 67, 100, 127)
 SPI_POOL = (0, 1, 31, 32, 63, 64, 255)
-LPI_POOL = (0, 1, 63, 64, 700, 4095)
-ABSENT = (128, 256, 4096, 0xFFFFFF)
+LPI_POOL = (0, 1, 63, 64, 700, 65535)
+ABSENT = (128, 256, 65536, 0xFFFFFF)
 OPENERS = {  # what lets a machine do anything at all
     "ICC_CR0_EL1": 1, "ICC_PCR_EL1": 31, "ICH_VMCR_EL2": U64, "ICH_VCTLR_EL2": 1,
     "ICH_HFGRTR_EL2": U64, "ICH_HFGWTR_EL2": U64, "ICH_HFGITR_EL2": U64,
@@ -158,11 +157,7 @@ class Maker:
         return Access(Op.RESET)
 
     def access(self) -> Access:
-        kind = self.random()
-        for limit, make in _MIX:
-            if kind < limit:
-                return make(self)
-        return self.reset()
+        return weighted(self, _MIX)(self)
 
     def opening(self) -> list[Access]:
         out = []
@@ -179,16 +174,25 @@ class Maker:
         return out
 
 
-_MIX: tuple[tuple[float, Callable[[Maker], Access]], ...] = (
+M = TypeVar("M", bound=Maker)
+
+
+def weighted(maker: M, mix: Sequence[tuple[float, Callable[[M], Access]]]) -> Callable[[M], Access]:
+    """One of `mix`, each with its upper limit among 0 to 1."""
+    kind = maker.random()
+    return next((make for limit, make in mix if kind < limit), mix[-1][1])
+
+
+_MIX: Sequence[tuple[float, Callable[[Maker], Access]]] = (
     (0.71, Maker.system),
     (0.80, Maker.signals),
     (0.85, Maker.lines),
     (0.89, Maker.spi_line),
     (0.92, Maker.guest),
     (0.999, Maker.irs),
+    (1.0, Maker.reset),
 )
 
 
-def program(rng: Random, length: int = LENGTH) -> Program:
-    maker = Maker(rng)
+def accesses(maker: Maker, length: int) -> Program:
     return Program(maker.cpus, (*maker.opening(), *(maker.access() for _ in range(length))))

@@ -11,7 +11,7 @@ NO_SUCH_INTERRUPT = 1  # ICC_ICSR.F
 
 
 def exists(intid: Intid) -> bool:
-    """Platform: 256 SPIs, 4096 LPIs."""
+    """Platform: 256 SPIs, 65536 LPIs."""
     limit = {Kind.SPI: SPIS, Kind.LPI: LPIS}
     return intid.number < limit.get(Kind(intid.kind), 0) if intid.kind in tuple(Kind) else False
 
@@ -92,6 +92,7 @@ def configuration(interrupt: Interrupt) -> int:
         | interrupt.priority << 11
         | interrupt.level << 5
         | interrupt.active << 4
+        | interrupt.any_target << 3
         | interrupt.pending << 2
         | interrupt.enabled << 1
     )

@@ -3,22 +3,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-
+from . import irs_vm
+from .irs_register import IDLE, ONLINE, VALID, IrsRegister, constant
+from .memory import load, store
 from .state import SPIS, Interrupt, Intid, Kind, Machine, bits
-
-IDLE = 1
-VALID = 2
-ONLINE = 4
-
-
-@dataclass(frozen=True, slots=True)
-class IrsRegister:
-    name: str
-    size: int
-    read: Callable[[Machine], int]
-    write: Callable[[Machine, int], None] | None = None
 
 
 def _selected_spi(machine: Machine) -> Interrupt | None:
@@ -83,34 +71,39 @@ def _write_ist_cfgr(machine: Machine, value: int) -> None:
     machine.irs.ist_config = value & (1 << 16 | 0xF << 5 | 0x1F)
 
 
-def _constant(value: int) -> Callable[[Machine], int]:
-    return lambda _machine: value
-
-
-def _ignore(_machine: Machine, _value: int) -> None:
-    pass
+def _map_l2_ist(machine: Machine, value: int) -> None:
+    """IRS_MAP_L2_ISTR: software finds VALID in the level 1 entry. Platform: no other use is made
+    of a physical IST."""
+    irs, number = machine.irs, bits(value, 23, 0)
+    two_level, id_bits = irs.ist_config >> 16 & 1, bits(irs.ist_config, 4, 0)
+    if not irs.ist_base & 1 or not two_level or number >> id_bits:
+        return
+    entry_size, table = 4 << bits(irs.ist_config, 8, 7), 4096 << 2 * bits(irs.ist_config, 6, 5)
+    entry = (irs.ist_base & ~1) + 8 * (number // (table // entry_size))
+    store(machine, entry, load(machine, entry) | 1)
 
 
 REGISTERS: dict[int, IrsRegister] = {
     # NS domain, 56 bits of physical address, virtualization
-    0x000: IrsRegister("IDR0", 4, _constant(1 | 7 << 2 | 1 << 6)),
+    0x000: IrsRegister("IDR0", 4, constant(1 | 7 << 2 | 1 << 6)),
     0x004: IrsRegister("IDR1", 4, _idr1),
-    # LPIs with exactly 12 bits of ID in a linear IST; 4 KB level 2 tables
-    0x008: IrsRegister("IDR2", 4, _constant(12 | 1 << 5 | 12 << 6 | 1 << 11)),
-    0x00C: IrsRegister("IDR3", 4, _constant(0)),
-    0x010: IrsRegister("IDR4", 4, _constant(0)),
-    0x014: IrsRegister("IDR5", 4, _constant(SPIS)),
-    0x018: IrsRegister("IDR6", 4, _constant(SPIS)),
-    0x01C: IrsRegister("IDR7", 4, _constant(0)),
-    0x040: IrsRegister("IIDR", 4, _constant(0)),
-    0x044: IrsRegister("AIDR", 4, _constant(0)),
+    # LPIs with 12 to 16 bits of ID in a linear IST; 4 KB level 2 tables
+    0x008: IrsRegister("IDR2", 4, constant(16 | 1 << 5 | 12 << 6 | 1 << 11)),
+    # 256 VMs in a linear table, no VM descriptors; 512 or 1024 VPEs, 64 bytes for each
+    0x00C: IrsRegister("IDR3", 4, constant(8 << 5)),
+    0x010: IrsRegister("IDR4", 4, constant(9 << 6 | 6)),
+    0x014: IrsRegister("IDR5", 4, constant(SPIS)),
+    0x018: IrsRegister("IDR6", 4, constant(SPIS)),
+    0x01C: IrsRegister("IDR7", 4, constant(0)),
+    0x040: IrsRegister("IIDR", 4, constant(0)),
+    0x044: IrsRegister("AIDR", 4, constant(0)),
     0x080: IrsRegister("CR0", 4, lambda m: 2 | m.irs.enabled, _write_cr0),
     0x084: IrsRegister("CR1", 4, lambda m: m.irs.hints, _write_cr1),
-    0x0C0: IrsRegister("SYNCR", 4, _constant(0)),
-    0x0C4: IrsRegister("SYNC_STATUSR", 4, _constant(IDLE)),
+    0x0C0: IrsRegister("SYNCR", 4, constant(0)),
+    0x0C4: IrsRegister("SYNC_STATUSR", 4, constant(IDLE)),
     0x108: IrsRegister("SPI_SELR", 4, lambda m: m.irs.spi, _write_spi_selr),
-    0x10C: IrsRegister("SPI_DOMAINR", 4, _constant(0)),
-    0x110: IrsRegister("SPI_RESAMPLER", 4, _constant(0)),
+    0x10C: IrsRegister("SPI_DOMAINR", 4, constant(0)),
+    0x110: IrsRegister("SPI_RESAMPLER", 4, constant(0)),
     0x114: IrsRegister("SPI_CFGR", 4, _read_spi_cfgr, _write_spi_cfgr),
     0x118: IrsRegister("SPI_STATUSR", 4, _read_spi_statusr),
     0x140: IrsRegister("PE_SELR", 4, lambda m: m.irs.pe, _write_pe_selr),
@@ -118,14 +111,15 @@ REGISTERS: dict[int, IrsRegister] = {
     0x148: IrsRegister("PE_CR0", 4, lambda m: int(m.irs.pe in m.irs.powerdown), _write_pe_cr0),
     0x180: IrsRegister("IST_BASER", 8, lambda m: m.irs.ist_base, _write_ist_baser),
     0x190: IrsRegister("IST_CFGR", 4, lambda m: m.irs.ist_config, _write_ist_cfgr),
-    0x194: IrsRegister("IST_STATUSR", 4, _constant(IDLE)),
-    0x1C0: IrsRegister("MAP_L2_ISTR", 4, _constant(0)),
+    0x194: IrsRegister("IST_STATUSR", 4, constant(IDLE)),
+    0x1C0: IrsRegister("MAP_L2_ISTR", 4, constant(0), _map_l2_ist),
     # Arm; GICv5 IRS
-    0xFFBC: IrsRegister("DEVARCH", 4, _constant(0x47705A19)),
+    0xFFBC: IrsRegister("DEVARCH", 4, constant(0x47705A19)),
+    **irs_vm.REGISTERS,
 }
 # Platform: neither MEC, MPAM, software errors nor identification registers
 for _offset in (*range(0x340, 0x3D8, 4), *range(0xFFC0, 0x10000, 4)):
-    REGISTERS[_offset] = IrsRegister(f"RAZ_{_offset:x}", 4, _constant(0))
+    REGISTERS[_offset] = IrsRegister(f"RAZ_{_offset:x}", 4, constant(0))
 
 
 def _register_at(offset: int, size: int) -> tuple[IrsRegister, int] | None:
@@ -135,9 +129,10 @@ def _register_at(offset: int, size: int) -> tuple[IrsRegister, int] | None:
         return None
     whole = REGISTERS.get(offset)
     if whole is not None:
-        return (whole, 0) if size <= whole.size else None
+        return (whole, 0) if size == whole.size or (size == 4 and not whole.whole) else None
     wide = REGISTERS.get(offset - 4)
-    return (wide, 32) if wide is not None and wide.size == 8 and size == 4 else None
+    halves = wide is not None and wide.size == 8 and not wide.whole
+    return (wide, 32) if wide is not None and halves and size == 4 else None
 
 
 def read(machine: Machine, offset: int, size: int) -> int | None:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from . import iri, irs
+from . import iri, irs, memory, vist, vms
 from .accesses import Access, Op, Result, Status
 from .cpuif import highest, is_level
 from .registers import HFGITR, HFGRTR, HFGWTR, REGISTERS, Register
@@ -52,7 +52,14 @@ def signals(machine: Machine, pe: Pe) -> int:
 
 
 def step(machine: Machine, access: Access) -> Result:
-    """Perform one access of a program."""
+    """Perform one access of a program, and what follows from it at once."""
+    result = _perform(machine, access)
+    if machine.vms:
+        vms.ring_doorbells(machine)
+    return result
+
+
+def _perform(machine: Machine, access: Access) -> Result:
     match access.op:
         case Op.READ | Op.WRITE:
             return system_access(machine, access)
@@ -72,4 +79,12 @@ def step(machine: Machine, access: Access) -> Result:
             return Result(Status.OK, signals(machine, machine.pes[access.cpu]))
         case Op.RESET:
             reset(machine)
+        case Op.NMI:
+            machine.pes[access.cpu].nmi = bool(access.value & 1)
+        case Op.MEM_READ:
+            address = memory.BASE + access.where
+            return Result(Status.OK, memory.load(machine, address, access.size))
+        case Op.MEM_WRITE:
+            vist.check_write(machine, memory.BASE + access.where, access.size)
+            memory.store(machine, memory.BASE + access.where, access.value, access.size)
     return Result(Status.OK, 0)

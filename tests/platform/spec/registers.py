@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-from . import cpuif, iri
+from . import cpuif, iri, vist, vms
 from .cpuif import is_level
 from .state import PPIS, Domain, Intid, Kind, Machine, Pe, bits, members, word
 
@@ -166,12 +166,11 @@ def _read_iaffidr(_m: Machine, pe: Pe, _domain: Domain) -> int:
 
 
 def _cdia(machine: Machine, pe: Pe, domain: Domain) -> int:
-    return intid_word(cpuif.acknowledge(machine, pe, domain))
+    return intid_word(cpuif.acknowledge(machine, pe, domain, nmi=False))
 
 
-def _cdnmia(_m: Machine, _pe: Pe, _domain: Domain) -> int:
-    """Platform: SCTLR_ELx.NMI is 0, so nothing has superpriority."""
-    return 0
+def _cdnmia(machine: Machine, pe: Pe, domain: Domain) -> int:
+    return intid_word(cpuif.acknowledge(machine, pe, domain, nmi=True))
 
 
 def _cdeoi(_m: Machine, pe: Pe, domain: Domain, _operand: int) -> None:
@@ -186,9 +185,17 @@ def _cddi(machine: Machine, pe: Pe, domain: Domain, operand: int) -> None:
 
 
 def _command(name: str, machine: Machine, pe: Pe, domain: Domain, operand: int) -> None:
-    """B.4: in a guest, a NOP while no VPE is resident."""
+    """A guest means its VM's interrupts; without a resident VPE there are none (B.4)."""
     if domain is Domain.PHYSICAL:
         iri.command(machine, pe, name, operand)
+    else:
+        vist.command(machine, pe, pe.resident[0] if pe.resident else None, name, operand)
+
+
+def _vdpend(machine: Machine, pe: Pe, _domain: Domain, operand: int) -> None:
+    """A.3: PENDING[63], VM[47:32], TYPE, ID. Not only the resident VM's."""
+    pending = bits(operand, 63, 63) << 32 | bits(operand, 31, 0)
+    vist.command(machine, pe, bits(operand, 47, 32), "PEND", pending)
 
 
 def _barrier(_m: Machine, _pe: Pe, _domain: Domain, _operand: int) -> None:
@@ -235,11 +242,12 @@ def _write_traps(
 
 
 def _read_contextr(_m: Machine, pe: Pe, _domain: Domain) -> int:
-    return pe.contextr
+    resident = vms.CONTEXTR_V if pe.resident is not None else 0
+    return pe.contextr | resident | (vms.CONTEXTR_F if pe.context_fault else 0)
 
 
-def _write_contextr(_m: Machine, pe: Pe, _domain: Domain, value: int) -> None:
-    pe.contextr = value & CONTEXTR_FIELDS
+def _write_contextr(machine: Machine, pe: Pe, _domain: Domain, value: int) -> None:
+    vms.write_contextr(machine, pe, value & CONTEXTR_FIELDS)
 
 
 # ---- the tables ----------------------------------------------------------------------------
@@ -331,9 +339,13 @@ def _instructions() -> list[Register]:
     ]
     for name, crm, op2 in (
         ("DIS", 1, 0), ("EN", 1, 1), ("PRI", 1, 2), ("AFF", 1, 3), ("PEND", 1, 4),
-        ("RCFG", 1, 5), ("HM", 2, 1),
+        ("RCFG", 1, 5), ("HM", 2, 1), ("DI", 2, 0),
     ):  # fmt: skip
-        out.append(_insn(f"CD{name}", crm, op2, write=partial(_command, name)))
+        if name != "DI":
+            out.append(_insn(f"CD{name}", crm, op2, write=partial(_command, name)))
+        # Platform: VD* other than VDPEND have CD*'s operand and mean the resident VPE's VM.
+        vd = _vdpend if name == "PEND" else partial(_command, name)
+        out.append(Register(f"VD{name}", encoding(1, 4, crm, op2), 2, None, vd))
     return out
 
 

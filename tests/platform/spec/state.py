@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 PPIS = 128
 SPIS = 256
-LPIS = 4096
+LPIS = 1 << 16
 PRIORITIES = 32
 IDLE = PRIORITIES  # the running priority of an idle CPU interface
 SW_PPI = 3
@@ -74,8 +74,11 @@ class Pe:
     lines: set[int] = field(default_factory=set)  # physical Level PPIs whose line is high
     dvi: set[int] = field(default_factory=set)  # ICH_PPI_DVIR
     guest: bool = False  # HCR_EL2: IMO and not TGE
+    nmi: bool = False  # SCTLR_ELx.NMI
     icsr: int = 0  # one register for both domains
-    contextr: int = 0
+    contextr: int = 0  # ICH_CONTEXTR without V and F
+    context_fault: bool = False  # F
+    resident: tuple[int, int] | None = None  # VM and VPE
 
     def interface(self, domain: Domain) -> Interface:
         return self.physical if domain is Domain.PHYSICAL else self.virtual
@@ -91,7 +94,9 @@ class Interrupt:
     priority: int = 0
     affinity: int = 0
     latch: bool = False  # pending by an edge or by CDPEND
-    wire: bool = False  # SPI: the level of its line
+    wire: bool = False  # physical SPI: the level of its line
+    any_target: bool = False  # IRM of a virtual one; not implemented, but remembered
+    kept: int = 0  # other bits of its entry in memory
 
     @property
     def pending(self) -> bool:
@@ -109,6 +114,44 @@ class Irs:
     powerdown: set[int] = field(default_factory=set)  # PEs with IRS_PE_CR0.DPS
     ist_base: int = 0
     ist_config: int = 0
+    vmt_base: int = 0  # IRS_VMT_BASER.ADDR
+    vmt_valid: bool = False
+    vmt_two_level: bool = False
+    vmt_id_bits: int = 0
+    vpe_selected: bool = False  # IRS_VPE_SELR.S
+    vpe: tuple[int, int] = (0, 0)  # its VM and VPE
+    vm: int = 0  # IRS_VM_SELR
+
+
+@dataclass(slots=True)
+class Ist:
+    """A valid Interrupt State Table of a VM."""
+
+    base: int
+    id_bits: int
+    size: int  # of an entry, in bytes
+    two_level: bool
+    per_level_2: int  # entries of a level 2 table; linear: of the table
+    interrupts: dict[int, Interrupt] = field(default_factory=dict)  # absent: all zero
+
+
+@dataclass(slots=True)
+class Vpe:
+    entry: int  # address of its VPETE
+    doorbell: int = 0  # a physical LPI
+    doorbell_valid: bool = False
+    requested: bool = False
+    mask: int = 0  # the doorbell is for priorities up to this
+    powerdown: bool = False  # IRS_VPE_CR0.DPS
+
+
+@dataclass(slots=True)
+class Vm:
+    """A valid virtual machine."""
+
+    vmte: int  # address of its VMTE
+    vpes: dict[int, Vpe] = field(default_factory=dict)
+    ists: dict[Kind, Ist] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -116,6 +159,9 @@ class Machine:
     pes: list[Pe]
     interrupts: dict[Intid, Interrupt] = field(default_factory=dict)  # absent: as reset
     irs: Irs = field(default_factory=Irs)
+    vms: dict[int, Vm] = field(default_factory=dict)
+    memory: dict[int, int] = field(default_factory=dict)  # 32-bit words, by address
+    lpis: int = LPIS
 
 
 def new_machine(pes: int) -> Machine:
@@ -126,8 +172,7 @@ def reset(machine: Machine) -> None:
     """Platform: a reset is noticed when the next kernel enables the IRS. By then it has written
     EL2's controls, so they are kept."""
     machine.pes = [Pe(pe.number, el2=pe.el2) for pe in machine.pes]
-    machine.interrupts = {}
-    machine.irs = Irs()
+    machine.interrupts, machine.irs, machine.vms, machine.memory = {}, Irs(), {}, {}
 
 
 def members(word: int, bank: int = 0) -> set[int]:

@@ -16,9 +16,9 @@ import pytest
 
 from .accesses import Op, Program, Status
 from .compare import explain, run_spec, search, shortest, shrink
-from .generate import program
 from .mutants import MUTANTS, find
 from .native import PLUGIN, StateMachine
+from .programs import program
 from .registers import REGISTERS
 from .state import Kind
 
