@@ -174,9 +174,9 @@ void fake_exit(void)
 
 /* ---- registers ----------------------------------------------------------------------- */
 static const char *const names[] = {
-	"pc",	   "cpsr",     "HCR_EL2",  "ID_AA64MMFR0_EL1", "ID_AA64PFR2_EL1",
-	"ESR_EL1", "ESR_EL2",  "FAR_EL1",  "FAR_EL2",	       "ELR_EL1",
-	"ELR_EL2", "SPSR_EL1", "SPSR_EL2", "VBAR_EL1",	       "VBAR_EL2",
+	"pc",	    "cpsr",	"HCR_EL2",  "ID_AA64MMFR0_EL1", "ID_AA64PFR2_EL1", "ESR_EL1",
+	"ESR_EL2",  "FAR_EL1",	"FAR_EL2",  "ELR_EL1",		"ELR_EL2",	   "SPSR_EL1",
+	"SPSR_EL2", "VBAR_EL1", "VBAR_EL2", "SCTLR_EL1",	"SCTLR_EL2",
 };
 
 void fake_vcpu_begin(unsigned int cpu)
@@ -275,18 +275,29 @@ void qemu_plugin_set_pc(uint64_t vaddr)
 	longjmp(self->redirect, 1);
 }
 
-/* ---- memory: the GICv2, and instructions that translate to themselves ------------------ */
+/* ---- memory: the GICv2, RAM for tables, and instructions that translate to themselves --- */
+static u8 ram[FAKE_RAM_SIZE];
+
+static bool in_ram(u64 addr, size_t len)
+{
+	return addr >= FAKE_RAM_BASE && addr - FAKE_RAM_BASE <= FAKE_RAM_SIZE - len;
+}
+
 int qemu_plugin_read_memory_hwaddr(uint64_t addr, GByteArray *data, size_t len)
 {
 	u32 val;
 
-	if (len != 4)
-		fake_fail("GICv2 read of %zu bytes", len);
-	fake_bql_lock();
-	val = fake_gicv2_read(self->index, addr);
-	fake_bql_unlock();
 	g_byte_array_set_size(data, 0);
-	append(data, &val, 4);
+	fake_bql_lock();
+	if (in_ram(addr, len)) {
+		append(data, ram + (addr - FAKE_RAM_BASE), (unsigned int)len);
+	} else {
+		if (len != 4)
+			fake_fail("read of %zu bytes at 0x%llx", len, (unsigned long long)addr);
+		val = fake_gicv2_read(self->index, addr);
+		append(data, &val, 4);
+	}
+	fake_bql_unlock();
 	return 0;
 }
 
@@ -294,13 +305,27 @@ int qemu_plugin_write_memory_hwaddr(uint64_t addr, GByteArray *data)
 {
 	u32 val;
 
-	if (data->len != 4)
-		fake_fail("GICv2 write of %u bytes", data->len);
-	memcpy(&val, data->data, 4);
 	fake_bql_lock();
-	fake_gicv2_write(self->index, addr, val);
+	if (in_ram(addr, data->len)) {
+		memcpy(ram + (addr - FAKE_RAM_BASE), data->data, data->len);
+	} else {
+		if (data->len != 4)
+			fake_fail("write of %u bytes at 0x%llx", data->len,
+				  (unsigned long long)addr);
+		memcpy(&val, data->data, 4);
+		fake_gicv2_write(self->index, addr, val);
+	}
 	fake_bql_unlock();
 	return 0;
+}
+
+void fake_poke(u64 addr, u64 val)
+{
+	if (!in_ram(addr, 8))
+		fake_fail("no RAM at 0x%llx", (unsigned long long)addr);
+	fake_bql_lock();
+	memcpy(ram + (addr - FAKE_RAM_BASE), &val, 8);
+	fake_bql_unlock();
 }
 
 /* The address is the instruction: a load or store of x1 is what the ELR points to. */

@@ -33,6 +33,10 @@ void fake_set_reg(const char *name, u64 val);
  * otherwise the instruction is QEMU's, hence the caller's, to execute.
  */
 bool fake_execute(u64 vaddr, u32 word);
+/* Memory for tables; a store of eight bytes */
+#define FAKE_RAM_BASE 0x40000000ull
+#define FAKE_RAM_SIZE 0x10000u
+void fake_poke(u64 addr, u64 val);
 /* QEMU's lock, for devices */
 void fake_bql_lock(void);
 void fake_bql_unlock(void);

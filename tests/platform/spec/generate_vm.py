@@ -31,10 +31,10 @@ class VmMaker(Maker):
         self.el1, self.guests = 0.8, 0.85
         self.numbers = {
             Kind.PPI: self.ppis,
-            Kind.SPI: [self.pick((0, 1, 5, 31)) for _ in range(3)],
-            Kind.LPI: [self.pick((0, 1, 2, 255, 1027)) for _ in range(3)],
+            Kind.SPI: [self.pick((0, 1, 5, 31)) for _ in range(2)],
+            Kind.LPI: [self.pick((0, 1, 2, 255, 1027)) for _ in range(2)],
         }
-        names = CYCLE + COMMANDS + COMMANDS + VM_COMMANDS + MASKS[:1] + ("ICC_ICSR_EL1",)
+        names = CYCLE + CYCLE + COMMANDS + COMMANDS + VM_COMMANDS + MASKS[:1] + ("ICC_ICSR_EL1",)
         self.theme = tuple(BY_NAME[name] for name in names)
         self.two_level = self.random() < 0.3
         self.setup: list[Access] = []
@@ -188,6 +188,11 @@ class VmMaker(Maker):
             value = 1 << 63 | self.vpe_of(cpu) << 32 | VMS[0]
             where = BY_NAME["ICH_CONTEXTR_EL2"].encoding
             out.append(Access(Op.WRITE, cpu, 2, 0, where, value))
+            for kind in (Kind.LPI, Kind.SPI):
+                for intid in (kind << 29 | number for number in self.numbers[kind]):
+                    out.append(Access(Op.WRITE, cpu, 2, 0, BY_NAME["VDEN"].encoding, intid))
+                    operand = self.vpe_of(cpu) << 32 | intid
+                    out.append(Access(Op.WRITE, cpu, 2, 0, BY_NAME["VDAFF"].encoding, operand))
         return out
 
 
