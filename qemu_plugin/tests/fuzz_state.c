@@ -6,9 +6,12 @@
  * bytes in all, and says by which rule the value is made.
  *
  *   byte 0    kind of access (modulo), bits 6-7: form of the value
- *   byte 1    CPU (bits 0-2), EL (3-4), IRS size 8 (5)
+ *   byte 1    CPU (bits 0-2), EL (3-4), size 8 (5)
  *   byte 2-3  register, offset or SPI
  *   byte 4-7  value
+ *
+ * The first byte of all: number of CPUs - 1 (bits 0-2), start closed (3), start
+ * with a virtual machine (4).
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,9 +35,11 @@ static u64 value(unsigned int form, const u8 *raw)
 	case 1: /* small fields, at both ends; an operand: type, number, and what goes with it */
 		return (u64)(raw[0] & 7) << 29 | (u64)raw[1] << 32 | (raw[2] | (raw[3] & 31) << 8);
 	case 2:
-		return ~(u64)v;
+		return raw[0] & 1 ? ~(u64)v : (u64)v << 32 | (v ^ v >> 16);
 	}
-	return (u64)v << 32 | (v ^ v >> 16);
+	/* M, U, and the numbers of a VM and a VPE; the table's addresses are small as well */
+	return (u64)(v >> 30) << 62 | (u64)(v >> 16 & 0xff) << 32 | (v & 0x20000000) << 2 |
+	       (v & 0x2000ffff);
 }
 
 static u32 where(u8 kind, const u8 *raw)
@@ -49,6 +54,9 @@ static u32 where(u8 kind, const u8 *raw)
 	case REPLAY_IRS_READ:
 	case REPLAY_IRS_WRITE: /* the lower 1 KB, or anything */
 		return v & 0x8000 ? (v & 0x7fff) * 2 : v & 0x3fc;
+	case REPLAY_MEM_READ:
+	case REPLAY_MEM_WRITE: /* densely where make_vm() has its tables */
+		return v & 0x8000 ? (v & 0x7fff) * 8 : (v & 0x700) << 4 | (v & 0xfc);
 	}
 	return v;
 }
@@ -80,6 +88,47 @@ static void open_up(struct replay *r)
 				       });
 }
 
+static void irs(struct replay *r, u32 off, u64 val)
+{
+	replay_step(r, &(struct replay_access){
+			       .kind = REPLAY_IRS_WRITE, .size = 8, .where = off, .val = val });
+}
+
+static void poke(struct replay *r, u32 where, u64 val)
+{
+	replay_step(r, &(struct replay_access){
+			       .kind = REPLAY_MEM_WRITE, .size = 8, .where = where, .val = val });
+}
+
+/* VM 1 with 4 VPEs, 32 SPIs and 64 LPIs; VPE 0 is resident on CPU 0. */
+static void make_vm(struct replay *r)
+{
+	const u64 map = BIT(63), base = REPLAY_MEM_BASE;
+
+	replay_step(r, &(struct replay_access){
+			       .kind = REPLAY_IRS_WRITE, .size = 4, .where = 0x210, .val = 8 });
+	irs(r, 0x200, base | 1);
+	poke(r, 0x28, (u64)2 << 59 | (base + 0x1000));
+	irs(r, 0x2c8, map | 1);
+	poke(r, 0x30, (u64)6 << 59 | (base + 0x2000));
+	poke(r, 0x38, (u64)5 << 59 | (base + 0x3000));
+	poke(r, 0x3008, 9); /* an SPI that is pending and enabled */
+	irs(r, 0x2d0, map | (u64)1 << 32 | (u64)2 << 29);
+	irs(r, 0x2d0, map | (u64)1 << 32 | (u64)3 << 29);
+	for (u64 vpe = 0; vpe < 4; vpe++) {
+		irs(r, 0x2e0, map | (u64)1 << 32 | vpe);
+		irs(r, 0x240, map | vpe << 32 | 1);
+		irs(r, 0x248, map | vpe);
+	}
+	replay_step(r, &(struct replay_access){
+			       .kind = REPLAY_WRITE,
+			       .el = 2,
+			       .where = SYS_ENC(3, 4, 12, 11, 6), /* ICH_CONTEXTR_EL2 */
+			       .val = map | 1,
+		       });
+	replay_step(r, &(struct replay_access){ .kind = REPLAY_GUEST, .val = 1 });
+}
+
 static void must_hold(u32 broken, size_t record)
 {
 	if (!broken)
@@ -98,6 +147,8 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 	replay_init(&r, 1 + (data[0] & 7));
 	if (!(data[0] & 8))
 		open_up(&r);
+	if (data[0] & 16)
+		make_vm(&r);
 	for (data++, size--; size >= RECORD && n < MAX_RECORDS; data += RECORD, size -= RECORD) {
 		struct replay_access a = {
 			.kind = (data[0] & 63) % REPLAY_KINDS,

@@ -172,9 +172,11 @@ static u32 check_cpu(const struct gicv5_cpu *c)
 static u32 audit_live(const struct gicv5 *gic, const struct gicv5_iri *iri, bool spi,
 		      unsigned int word)
 {
+	static const struct gicv5_iri untouched[64];
+	bool any = memcmp(&iri[word * 64], untouched, sizeof(untouched));
 	u64 want[GICV5_MAX_CPUS] = { 0 };
 
-	for (unsigned int i = 0; i < 64; i++) {
+	for (unsigned int i = 0; any && i < 64; i++) {
 		const struct gicv5_iri *it = &iri[word * 64 + i];
 
 		if (it->cpu >= gic->nr_cpus || it->prio > 31)

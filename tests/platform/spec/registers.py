@@ -185,11 +185,11 @@ def _cddi(machine: Machine, pe: Pe, domain: Domain, operand: int) -> None:
 
 
 def _command(name: str, machine: Machine, pe: Pe, domain: Domain, operand: int) -> None:
-    """A guest means its VM's interrupts; without a resident VPE there are none (B.4)."""
+    """B.4: a guest means the interrupts of its VM; a NOP while no VPE is resident."""
     if domain is Domain.PHYSICAL:
         iri.command(machine, pe, name, operand)
-    else:
-        vist.command(machine, pe, pe.resident[0] if pe.resident else None, name, operand)
+    elif pe.resident is not None:
+        vist.command(machine, pe, pe.resident[0], name, operand)
 
 
 def _vdpend(machine: Machine, pe: Pe, _domain: Domain, operand: int) -> None:

@@ -114,10 +114,9 @@ def find(machine: Machine, vm: int, intid: Intid) -> tuple[Interrupt, int] | Non
     return ist.interrupts[intid.number], address
 
 
-def command(machine: Machine, pe: Pe, vm: int | None, name: str, operand: int) -> None:
-    """CD* of a guest, VD* of EL2, on the interrupts of `vm`; None: there are none."""
-    intid = Intid(bits(operand, 31, 29), bits(operand, 23, 0))
-    found = find(machine, vm, intid) if vm is not None else None
+def command(machine: Machine, pe: Pe, vm: int, name: str, operand: int) -> None:
+    """CD* of a guest, VD* of EL2, on the interrupts of a VM"""
+    found = find(machine, vm, Intid(bits(operand, 31, 29), bits(operand, 23, 0)))
     if name == "RCFG":
         pe.icsr = iri.configuration(found[0]) if found else iri.NO_SUCH_INTERRUPT
         return
