@@ -62,3 +62,29 @@ void write_hcr(u64 val)
 	fake_execute(CODE, sys_word(ENC_HCR_EL2, false));
 	fake_set_reg("HCR_EL2", val);
 }
+
+/* ---- a virtual machine: number 1, a VPE for each CPU, 32 SPIs ------------------- */
+#define VMTE	(FAKE_RAM_BASE + 32)
+#define VPET	(FAKE_RAM_BASE + 0x4000)
+#define SPI_IST (FAKE_RAM_BASE + 0x5000)
+
+/* Virtual SPI n is for VPE n modulo their number; host LPI 16 + VPE is its doorbell. */
+void make_vm(void)
+{
+	irs_access(0x210, false, 8); /* VMT_CFGR */
+	irs_command(0x200, FAKE_RAM_BASE | 1);
+	fake_poke(VMTE + 8, (u64)3 << 59 | VPET);
+	irs_command(0x2c8, MAP | 1);
+	fake_poke(VMTE + 24, (u64)5 << 59 | SPI_IST);
+	for (u32 i = 0; i < NR_VSPI; i += 2) {
+		u64 pair = 8 | (u64)(i % NR_CPUS) << 16; /* enabled, priority 0 */
+
+		fake_poke(SPI_IST + 4 * i, pair | (pair + BIT(16)) << 32);
+	}
+	irs_command(0x2d0, MAP | (u64)1 << 32 | (u64)3 << 29);
+	for (u64 vpe = 0; vpe < NR_CPUS; vpe++) {
+		irs_command(0x2e0, MAP | (u64)1 << 32 | vpe);
+		irs_command(0x240, MAP | vpe << 32 | 1);
+		irs_command(0x248, MAP | (16 + vpe));
+	}
+}

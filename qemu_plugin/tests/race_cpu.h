@@ -11,6 +11,9 @@
 #define IRS_BASE 0x080a0000ull
 #define NOP	 0xd503201fu
 #define EL2H	 0x9
+#define NR_CPUS	 4
+#define NR_VSPI	 8
+#define MAP	 BIT(63)
 
 #define ENC_HCR_EL2 SYS_ENC(3, 4, 1, 1, 0)
 
@@ -22,5 +25,7 @@ u64 rd(u8 reg);
 void irs_access(u32 off, bool load, u32 val); /* 4 bytes */
 void irs_command(u32 off, u64 val);	      /* a store of 8 */
 void write_hcr(u64 val);
+/* VM 1: a VPE for each CPU, and virtual SPIs: n is for VPE n modulo their number */
+void make_vm(void);
 
 #endif

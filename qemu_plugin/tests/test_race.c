@@ -16,7 +16,6 @@
 
 #include "race_cpu.h"
 
-#define NR_CPUS	 4
 #define ERET_PC	 0x40100ull
 #define GUEST_PC 0x50000ull
 #define ERET	 0xd69f03e0u
@@ -47,34 +46,6 @@ static u32 random_below(u32 n)
 static void count(u64 *what)
 {
 	__atomic_fetch_add(what, 1, __ATOMIC_RELAXED);
-}
-
-/* ---- a virtual machine: number 1, a VPE for each CPU, 32 SPIs ------------------- */
-#define VMTE	(FAKE_RAM_BASE + 32)
-#define VPET	(FAKE_RAM_BASE + 0x4000)
-#define SPI_IST (FAKE_RAM_BASE + 0x5000)
-#define NR_VSPI 8
-#define MAP	BIT(63)
-
-/* Virtual SPI n is for VPE n modulo their number; host LPI 16 + VPE is its doorbell. */
-static void make_vm(void)
-{
-	irs_access(0x210, false, 8); /* VMT_CFGR */
-	irs_command(0x200, FAKE_RAM_BASE | 1);
-	fake_poke(VMTE + 8, (u64)3 << 59 | VPET);
-	irs_command(0x2c8, MAP | 1);
-	fake_poke(VMTE + 24, (u64)5 << 59 | SPI_IST);
-	for (u32 i = 0; i < NR_VSPI; i += 2) {
-		u64 pair = 8 | (u64)(i % NR_CPUS) << 16; /* enabled, priority 0 */
-
-		fake_poke(SPI_IST + 4 * i, pair | (pair + BIT(16)) << 32);
-	}
-	irs_command(0x2d0, MAP | (u64)1 << 32 | (u64)3 << 29);
-	for (u64 vpe = 0; vpe < NR_CPUS; vpe++) {
-		irs_command(0x2e0, MAP | (u64)1 << 32 | vpe);
-		irs_command(0x240, MAP | vpe << 32 | 1);
-		irs_command(0x248, MAP | (16 + vpe));
-	}
 }
 
 /* ---- a host ----------------------------------------------------------------------- */
@@ -219,28 +190,43 @@ static bool guest_irq(void)
 	return false;
 }
 
+static void enter_vpe(unsigned int cpu)
+{
+	wr(REG_ICH_APR, 0);
+	wr(REG_ICH_VMCR, ~(u64)0);
+	wr(REG_ICH_CONTEXTR, MAP | (u64)cpu << 32 | 1);
+	if (rd(REG_ICH_CONTEXTR) & BIT(62))
+		fake_fail("no VPE %u", cpu);
+}
+
+static void enter_guest(void)
+{
+	write_hcr(HCR_GUEST);
+	fake_execute(ERET_PC, ERET);
+	fake_set_reg("cpsr", EL1H);
+}
+
+static void leave_guest(void)
+{
+	fake_set_reg("cpsr", EL2H);
+	write_hcr(HCR_HOST);
+}
+
 static void run_guest(void)
 {
 	bool left = false;
 
 	count(&nr_guest);
 	wr(REG_ICH_HFGWTR, random_below(4) ? ~(u64)0 : ~BIT(17)); /* traps PPI_ENABLER */
-	wr(REG_ICH_APR, 0);
-	wr(REG_ICH_VMCR, ~(u64)0);
-	wr(REG_ICH_CONTEXTR, MAP | (u64)fake_current_cpu() << 32 | 1);
-	if (rd(REG_ICH_CONTEXTR) & BIT(62))
-		fake_fail("no VPE %u", fake_current_cpu());
-	write_hcr(HCR_GUEST);
-	fake_execute(ERET_PC, ERET);
-	fake_set_reg("cpsr", EL1H);
+	enter_vpe(fake_current_cpu());
+	enter_guest();
 	for (unsigned int i = 0; i < 30 && !left; i++) {
 		if (fake_gicv2_irq(fake_current_cpu()))
 			left = guest_irq();
 		else
 			guest_access();
 	}
-	fake_set_reg("cpsr", EL2H);
-	write_hcr(HCR_HOST);
+	leave_guest();
 	wr(REG_ICH_CONTEXTR, random_below(2) ? BIT(60) | (u64)31 << 55 : 0); /* with a doorbell */
 }
 
@@ -261,7 +247,64 @@ static void boot(unsigned int cpu)
 	pthread_barrier_wait(&barrier);
 }
 
-/* Everybody at rest, all lines low: whatever was sent has arrived. */
+/* An IPI must reach a CPU that does nothing by itself. */
+static void check_ipi(unsigned int cpu)
+{
+	wr(GIC_CDPEND, GICV5_INTID(GICV5_TYPE_LPI, (cpu + 1) % NR_CPUS) | BIT(32));
+	pthread_barrier_wait(&barrier);
+	if (!fake_gicv2_irq(cpu))
+		fake_fail("an IPI does not arrive");
+	pthread_barrier_wait(&barrier);
+	handle_irqs(1000);
+	pthread_barrier_wait(&barrier);
+}
+
+/* A virtual SPI must reach a guest that does nothing: odd CPUs send, even ones have guests. */
+static void check_kick(unsigned int cpu)
+{
+	unsigned int guest = cpu & ~1u;
+	u64 vspi = GICV5_INTID(GICV5_TYPE_SPI, guest);
+
+	enter_vpe(cpu);
+	wr(REG_ICH_ENABLER, 0);
+	if (cpu != guest) {
+		for (unsigned int id = guest; id < NR_VSPI; id += NR_CPUS)
+			wr(GIC_VDPEND, (u64)1 << 32 | GICV5_INTID(GICV5_TYPE_SPI, id));
+		wr(GIC_VDDI, vspi);
+	}
+	pthread_barrier_wait(&barrier);
+	if (cpu == guest)
+		enter_guest();
+	pthread_barrier_wait(&barrier);
+	if (cpu != guest)
+		wr(GIC_VDPEND, MAP | (u64)1 << 32 | vspi);
+	pthread_barrier_wait(&barrier);
+	if (cpu == guest) {
+		if (!fake_gicv2_irq(cpu))
+			fake_fail("a virtual SPI does not kick");
+		if (guest_irq() || !fake_gicv2_virq(cpu))
+			fake_fail("a virtual SPI does not arrive");
+		leave_guest();
+	}
+	pthread_barrier_wait(&barrier);
+}
+
+static void check_spi(unsigned int cpu)
+{
+	u64 intid;
+
+	wr(GIC_CDPEND, own_spi() | BIT(32));
+	if (!fake_gicv2_irq(cpu))
+		fake_fail("an SPI does not arrive");
+	intid = rd(GICR_CDIA);
+	if ((u32)intid != own_spi())
+		fake_fail("0x%llx arrives for SPI 0x%x", (unsigned long long)intid, own_spi());
+	wr(GIC_CDEOI, 0);
+	wr(GIC_CDDI, own_spi());
+	pthread_barrier_wait(&barrier);
+}
+
+/* Everybody at rest, all lines low: whatever was sent has arrived, and what is sent arrives. */
 static void settle(unsigned int cpu)
 {
 	bool pending;
@@ -274,11 +317,10 @@ static void settle(unsigned int cpu)
 	wr(GIC_CDRCFG, GICV5_INTID(GICV5_TYPE_LPI, cpu));
 	if (rd(REG_ICSR) & BIT(2))
 		fake_fail("an IPI is lost");
-	wr(GIC_CDPEND, own_spi() | BIT(32));
-	if (!fake_gicv2_irq(cpu) || (u32)rd(GICR_CDIA) != own_spi())
-		fake_fail("an SPI does not arrive");
-	wr(GIC_CDEOI, 0);
-	wr(GIC_CDDI, own_spi());
+	pthread_barrier_wait(&barrier);
+	check_spi(cpu);
+	check_ipi(cpu);
+	check_kick(cpu);
 	platform_lock();
 	pending = gicv5_phys_pending(&platform.gic, cpu);
 	platform_unlock();
