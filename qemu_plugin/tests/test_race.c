@@ -218,6 +218,7 @@ static void run_guest(void)
 
 	count(&nr_guest);
 	wr(REG_ICH_HFGWTR, random_below(4) ? ~(u64)0 : ~BIT(17)); /* traps PPI_ENABLER */
+	wr(REG_ICH_DVIR, random_below(2) ? BIT(27) : 0);
 	enter_vpe(fake_current_cpu());
 	enter_guest();
 	for (unsigned int i = 0; i < 30 && !left; i++) {
