@@ -100,7 +100,7 @@ MUTANTS = (
            "gic->doorbells++;"),
     Mutant("DBPM is exclusive", "gicv5_vm.c", "&intid) > p->dbpm)", "&intid) >= p->dbpm)"),
     Mutant("a doorbell for the resident", "gicv5_vm.c",
-           "!p->dbv || resident_somewhere(gic, vm, vpe)", "!p->dbv"),
+           "!p->dbv || resident_somewhere(gic, vm, vpe)", "!p->dbv || (resident_somewhere(gic, vm, vpe) && false)"),
     Mutant("residency keeps the old request", "gicv5_vm.c",
            "gic->vm[vm].vpe[vpe].req = false;", "(void)vpe;"),
     Mutant("VDPEND tells nobody", "gicv5_vist.c", "gicv5_vpe_changed(gic, vm, ISTE_VPE(new));",
