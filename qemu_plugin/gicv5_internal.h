@@ -64,6 +64,7 @@ void gicv5_lpi_pend(struct gicv5 *gic, u32 id);
 void gicv5_spi_set_level(struct gicv5 *gic, unsigned int spi, bool level);
 
 /* gicv5_vm.c: the VM table, VPEs and their doorbells */
+#define NO_ENTRY (~(u64)0) /* the address of a table entry that is not there */
 u64 gicv5_mem_read(const struct gicv5 *gic, u64 addr, unsigned int size);
 void gicv5_mem_write(const struct gicv5 *gic, u64 addr, u64 val, unsigned int size);
 u64 gicv5_vmte(const struct gicv5 *gic, u32 vm);

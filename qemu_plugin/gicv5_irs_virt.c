@@ -45,7 +45,7 @@ u64 gicv5_irs_virt_read(const struct gicv5 *gic, u32 off)
 	case IRS_VM_SELR:
 		return irs->vm_selr;
 	case IRS_VM_STATUSR:
-		return STATUSR_IDLE | (gicv5_vmte(gic, irs->vm_selr) ? STATUSR_V : 0);
+		return STATUSR_IDLE | (gicv5_vmte(gic, irs->vm_selr) != NO_ENTRY ? STATUSR_V : 0);
 	case IRS_SAVE_VM_STATUSR: /* the tables are current, always */
 		return STATUSR_IDLE | SAVE_STATUSR_Q;
 	}

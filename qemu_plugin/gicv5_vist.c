@@ -88,7 +88,7 @@ static bool find_ist(const struct gicv5 *gic, u32 vm, u32 type, struct ist *t)
 {
 	u64 vmte = gicv5_vmte(gic, vm), word;
 
-	if (!vmte || (type != GICV5_TYPE_LPI && type != GICV5_TYPE_SPI))
+	if (vmte == NO_ENTRY || (type != GICV5_TYPE_LPI && type != GICV5_TYPE_SPI))
 		return false;
 	word = gicv5_mem_read(gic, vmte + 8 * type, 8);
 	if (!(word & VALID))
@@ -105,18 +105,18 @@ static bool find_ist(const struct gicv5 *gic, u32 vm, u32 type, struct ist *t)
 	return true;
 }
 
-/* Address of an entry, 0 if there is none */
+/* Address of an entry, or NO_ENTRY */
 static u64 find_iste(const struct gicv5 *gic, const struct ist *t, u32 id)
 {
 	u64 l1;
 
 	if (id >> t->id_bits)
-		return 0;
+		return NO_ENTRY;
 	if (!t->two_level)
 		return t->base + ((u64)id << t->shift);
 	l1 = gicv5_mem_read(gic, t->base + (id >> t->l2_bits) * 8, 8);
 	if (!(l1 & VALID))
-		return 0;
+		return NO_ENTRY;
 	return (l1 & ADDR_55_12) + ((u64)(id & ((1u << t->l2_bits) - 1)) << t->shift);
 }
 
@@ -128,7 +128,7 @@ static void note_pending(struct gicv5 *gic, const struct ist *t, struct gicv5_id
 	u64 addr = find_iste(gic, t, first);
 	u8 chunk[4096];
 
-	for (u32 i = 0; addr && i < nr; i += in_chunk) {
+	for (u32 i = 0; addr != NO_ENTRY && i < nr; i += in_chunk) {
 		u32 n = nr - i < in_chunk ? nr - i : in_chunk;
 
 		if (!gic->board->mem_read(gic->ctx, addr + ((u64)i << t->shift), chunk,
@@ -146,7 +146,7 @@ void gicv5_vmap_ist(struct gicv5 *gic, u32 vm, u32 type, bool map)
 	struct gicv5_idset *s;
 	struct ist t;
 
-	if (!vmte || (type != GICV5_TYPE_LPI && type != GICV5_TYPE_SPI))
+	if (vmte == NO_ENTRY || (type != GICV5_TYPE_LPI && type != GICV5_TYPE_SPI))
 		return;
 	word = gicv5_mem_read(gic, addr, 8);
 	gicv5_mem_write(gic, addr, map ? word | VALID : word & ~VALID, 8);
@@ -222,13 +222,14 @@ void gicv5_vist_command(struct gicv5 *gic, unsigned int cpu, u32 vm, enum gicv5_
 			u64 operand)
 {
 	struct ist t;
-	u64 addr = 0, old, new;
+	u64 addr = NO_ENTRY, old, new;
 
 	if (find_ist(gic, vm, GICV5_TYPE(operand), &t))
 		addr = find_iste(gic, &t, GICV5_ID(operand));
 	if (command == GIC_CDRCFG)
-		gic->cpu[cpu].icsr = addr ? icsr(gicv5_mem_read(gic, addr, 4)) : ICC_ICSR_F;
-	if (!addr || command == GIC_CDRCFG)
+		gic->cpu[cpu].icsr = addr != NO_ENTRY ? icsr(gicv5_mem_read(gic, addr, 4)) :
+							ICC_ICSR_F;
+	if (addr == NO_ENTRY || command == GIC_CDRCFG)
 		return;
 	old = gicv5_mem_read(gic, addr, 4);
 	new = changed(old, command, operand);
@@ -249,7 +250,7 @@ void gicv5_vist_activate(struct gicv5 *gic, u32 vm, u32 intid)
 	if (!find_ist(gic, vm, GICV5_TYPE(intid), &t))
 		return;
 	addr = find_iste(gic, &t, GICV5_ID(intid));
-	if (!addr)
+	if (addr == NO_ENTRY)
 		return;
 	e = gicv5_mem_read(gic, addr, 4) | ISTE_ACTIVE;
 	if (!(e & ISTE_HM))
@@ -272,7 +273,7 @@ unsigned int gicv5_vist_hppi(const struct gicv5 *gic, u32 vm, u32 vpe, unsigned 
 			continue;
 		for (; idset_next(s, &id); id++) {
 			u64 addr = find_iste(gic, &t, id);
-			u64 e = addr ? gicv5_mem_read(gic, addr, 4) : 0;
+			u64 e = addr != NO_ENTRY ? gicv5_mem_read(gic, addr, 4) : 0;
 
 			if ((e & (ISTE_PENDING | ISTE_ACTIVE | ISTE_ENABLE)) !=
 				    (ISTE_PENDING | ISTE_ENABLE) ||

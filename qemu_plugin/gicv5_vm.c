@@ -43,7 +43,7 @@ static void set_valid(const struct gicv5 *gic, u64 addr, bool valid)
 	gicv5_mem_write(gic, addr, valid ? entry | VALID : entry & ~VALID, 8);
 }
 
-/* ---- tables: each function returns an address, or 0 if there is no such entry --- */
+/* ---- tables: each function returns an address, or NO_ENTRY --- */
 static bool vmt_has(const struct gicv5 *gic, u32 vm)
 {
 	return (gic->irs.vmt_baser & VALID) && vm < GICV5_NR_VMS &&
@@ -55,11 +55,11 @@ static u64 vmte_address(const struct gicv5 *gic, u32 vm)
 	u64 base = gic->irs.vmt_baser & ADDR_55_3, l1;
 
 	if (!vmt_has(gic, vm))
-		return 0;
+		return NO_ENTRY;
 	if (!(gic->irs.vmt_cfgr & VMT_CFGR_TWO_LEVEL))
 		return base + vm * VMTE_SIZE;
 	l1 = gicv5_mem_read(gic, base + vm / VMTES_PER_L2 * 8, 8);
-	return l1 & VALID ? (l1 & ADDR_55_12) + vm % VMTES_PER_L2 * VMTE_SIZE : 0;
+	return l1 & VALID ? (l1 & ADDR_55_12) + vm % VMTES_PER_L2 * VMTE_SIZE : NO_ENTRY;
 }
 
 /* Of a valid VM */
@@ -67,18 +67,20 @@ u64 gicv5_vmte(const struct gicv5 *gic, u32 vm)
 {
 	u64 addr = vmte_address(gic, vm);
 
-	return addr && gic->vm_mapped[vm] && (gicv5_mem_read(gic, addr, 8) & VALID) ? addr : 0;
+	if (addr == NO_ENTRY || !gic->vm_mapped[vm] || !(gicv5_mem_read(gic, addr, 8) & VALID))
+		return NO_ENTRY;
+	return addr;
 }
 
 static u64 vpete_address(const struct gicv5 *gic, u32 vm, u32 vpe)
 {
 	u64 vmte = gicv5_vmte(gic, vm), vpet;
 
-	if (!vmte)
-		return 0;
+	if (vmte == NO_ENTRY)
+		return NO_ENTRY;
 	vpet = gicv5_mem_read(gic, vmte + 8, 8);
 	if (vpe >= GICV5_NR_VPES || vpe >> FIELD(vpet, 63, 59))
-		return 0;
+		return NO_ENTRY;
 	return (vpet & ADDR_55_3) + vpe * 8;
 }
 
@@ -86,7 +88,7 @@ bool gicv5_vpe_valid(const struct gicv5 *gic, u32 vm, u32 vpe)
 {
 	u64 addr = vpete_address(gic, vm, vpe);
 
-	return addr && (gicv5_mem_read(gic, addr, 8) & VALID);
+	return addr != NO_ENTRY && (gicv5_mem_read(gic, addr, 8) & VALID);
 }
 
 /* ---- what becomes of a change -------------------------------------------------- */
@@ -156,7 +158,7 @@ void gicv5_vmap_vm(struct gicv5 *gic, u32 vm, bool map)
 {
 	u64 vmte = vmte_address(gic, vm);
 
-	if (!vmte || (map && gicv5_vmte(gic, vm)))
+	if (vmte == NO_ENTRY || (map && gicv5_vmte(gic, vm) != NO_ENTRY))
 		return;
 	if (map) {
 		memset(&gic->vm[vm], 0, sizeof(gic->vm[vm]));
@@ -173,7 +175,7 @@ void gicv5_vmap_vpe(struct gicv5 *gic, u32 vm, u32 vpe)
 {
 	u64 vpete = vpete_address(gic, vm, vpe);
 
-	if (!vpete || gicv5_vpe_valid(gic, vm, vpe))
+	if (vpete == NO_ENTRY || gicv5_vpe_valid(gic, vm, vpe))
 		return;
 	gic->vm[vm].vpe[vpe] = (struct gicv5_vpe){ 0 };
 	set_valid(gic, vpete, true);

@@ -100,9 +100,12 @@ void trace_write(const struct trace_event *event)
 	u64 sequence = trace_ring->written + 1;
 	struct trace_record *record = &records[(sequence - 1) % trace_ring->capacity];
 
-	/* QEMU may be killed, or a reader look, between any two of these stores. */
+	/*
+	 * QEMU may be killed between any two of these stores. A reader of a machine that
+	 * runs looks when the program is over.
+	 */
 	__atomic_store_n(&record->sequence, 0, __ATOMIC_RELAXED);
-	__atomic_thread_fence(__ATOMIC_RELEASE);
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 	record->time = now(CLOCK_MONOTONIC);
 	record->event = *event;
 	__atomic_store_n(&record->sequence, sequence, __ATOMIC_RELEASE);
