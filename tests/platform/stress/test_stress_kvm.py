@@ -18,7 +18,9 @@ def test_edges_that_wait_for_each_other_are_all_seen(rig: Rig, cpus: int) -> Non
     with rig.host(cpus=cpus) as host:
         lines = host.stress("vm", vcpus=2, rounds=150)
         assert total(lines, "handled") == total(lines, "sent") > 0
+        fired = total(lines, "fired_v") + total(lines, "fired_p")
         assert total(lines, "fired_v") > 50 < total(lines, "fired_p")
+    assert host.stats["microexits"] > fired / 10, "timers came with the host's exits only"
 
 
 @pytest.mark.parametrize("cpus", [1, 2])

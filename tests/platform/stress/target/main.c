@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "stress.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
@@ -100,6 +101,31 @@ uint64_t interrupts(const char *what, uint64_t per_cpu[MAX_CPUS])
 	return sum;
 }
 
+/* Interrupts that no handler of their device wanted. */
+static uint64_t unhandled(void)
+{
+	DIR *all = opendir("/proc/irq");
+	struct dirent *entry;
+	uint64_t sum = 0;
+
+	while (all && (entry = readdir(all))) {
+		char path[300];
+		unsigned long long n;
+		FILE *file;
+
+		snprintf(path, sizeof(path), "/proc/irq/%s/spurious", entry->d_name);
+		file = fopen(path, "r");
+		if (!file)
+			continue;
+		if (fscanf(file, "count %*u unhandled %llu", &n) == 1)
+			sum += n;
+		fclose(file);
+	}
+	if (all)
+		closedir(all);
+	return sum;
+}
+
 static int interrupts_main(void)
 {
 	uint64_t per_cpu[MAX_CPUS];
@@ -107,7 +133,8 @@ static int interrupts_main(void)
 	int fd = open("/proc/interrupts", O_RDONLY);
 	ssize_t n;
 
-	printf("interrupts total=%llu\n", (unsigned long long)interrupts("", per_cpu));
+	printf("interrupts total=%llu unhandled=%llu\n",
+	       (unsigned long long)interrupts("", per_cpu), (unsigned long long)unhandled());
 	fflush(stdout);
 	while ((n = read(fd, text, sizeof(text))) > 0)
 		fwrite(text, 1, (size_t)n, stdout);

@@ -75,10 +75,7 @@ static int open_port(const char *wanted)
 	return -1;
 }
 
-/*
- * Each message is one interrupt at least: the next comes after its answer, and nobody looks into
- * the queue but the interrupt's handler while poll() sleeps.
- */
+/* Each message comes after the answer to the one before; poll() sleeps until an interrupt. */
 static void *echo(void *arg)
 {
 	uint64_t *count = arg, message = 0;
@@ -102,7 +99,7 @@ static void *echo(void *arg)
 }
 
 /*
- * The same in lines on the console, which is a level interrupt.  "mask X" moves all device
+ * The same in lines on the console, which is a level interrupt: at least one for each.  "mask X" moves all device
  * interrupts to the CPUs in X before it is answered.
  */
 static void *uart(void *arg)
