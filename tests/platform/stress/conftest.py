@@ -14,9 +14,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--soak-minutes", type=float, metavar="N",
                     help="run the soak for N minutes in all, instead of a few seconds")  # fmt: skip
     group.addoption("--kernel-selftests", action="store_true",
-                    help="build and run all of the kernel's own KVM selftests, too")  # fmt: skip
+                    help="build and run all of the kernel's KVM selftests, too")  # fmt: skip
     group.addoption("--stress-plugin", type=Path, metavar="FILE",
-                    help="a libgicv5.so instead of the project's own, for instance a broken one")  # fmt: skip
+                    help="a libgicv5.so instead of the project's own")  # fmt: skip
 
 
 @pytest.fixture(scope="session")

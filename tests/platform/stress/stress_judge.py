@@ -3,8 +3,8 @@
 
 The rules: an interrupt that was due came once; one that was not due did not come; nobody took an
 interrupt and found none.  Edges on SW_PPI may merge while the one before is unacknowledged, so a
-group raised without waiting gives 1 to its size (linux-source: vgic_v5_flush_ppi_state() and
-vgic_v5_fold_ppi_state(); ``pending_latch`` is one bit).
+group raised without waiting gives 1 to its size (Linux 7.3: ``pending_latch`` is one bit, moved to
+the hardware by vgic_v5_flush_ppi_state() and back by vgic_v5_fold_ppi_state()).
 """
 
 from __future__ import annotations
@@ -13,13 +13,12 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-
 OTHER_CALLS = 50  # function calls to a CPU that others may have made meanwhile
 
 
 @dataclass(frozen=True)
 class Line:
-    """"MODE key=value ..." of the target's output."""
+    """ "MODE key=value ..." of the target's output."""
 
     mode: str
     text: str
@@ -59,9 +58,7 @@ def _vm(vcpu: Line) -> Iterator[str]:
     if vcpu["seen"] != vcpu["sent"]:
         yield f"the last edge was lost: {vcpu['sent']} sent, {vcpu['seen']} seen"
     if not vcpu["groups"] <= vcpu["handled"] <= vcpu["sent"]:
-        yield (
-            f"{vcpu['handled']} interrupts for {vcpu['sent']} edges in {vcpu['groups']} groups"
-        )
+        yield (f"{vcpu['handled']} interrupts for {vcpu['sent']} edges in {vcpu['groups']} groups")
     for kind in ("spurious", "unexpected", "early", "extra"):
         if vcpu[kind]:
             yield f"{vcpu[kind]} {kind}"
@@ -112,11 +109,8 @@ _RULES: dict[str, Callable[[Line], Iterator[str]]] = {
 
 def complaints(lines: Iterable[Line]) -> list[str]:
     """What is wrong with each line, with the line."""
-    return [
-        f"{what}: {line}"
-        for line in lines
-        for what in _RULES.get(line.mode, lambda _: iter(()))(line)
-    ]
+    judged = [line for line in lines if line.mode in _RULES]
+    return [f"{what}: {line}" for line in judged for what in _RULES[line.mode](line)]
 
 
 def plugin_complaints(

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import count
 from pathlib import Path
 
@@ -84,7 +85,7 @@ class StressHost(QemuHost):
         wrong = complaints(lines)
         assert not wrong, "\n".join([*wrong, done.text])
         assert done.status == 0, f"{done.status}: {done.text}"
-        missing = {mode for mode in modes.split(",")} - {line.mode for line in lines}
+        missing = set(modes.split(",")) - {line.mode for line in lines}
         assert not missing, f"{missing} said nothing: {done.text}"
         return lines
 
@@ -125,7 +126,7 @@ class StressHost(QemuHost):
                 last = number >= LEAST_MESSAGES and time.monotonic() > end
                 message = struct.pack("<Q", 2**64 - 1 if last else number)
                 port.sendall(message)
-                answer = _until(port, lambda got: len(got) == len(message), running)
+                answer = _until(port, lambda got: len(got) == 8, running)
                 assert answer == message, f"message {number} came back as {answer!r}"
                 if last:
                     return number + 1
@@ -139,7 +140,7 @@ class StressHost(QemuHost):
                 line = b"stop\n" if last else b"%d\n" % number
                 port.sendall(line)
                 answer = b"stress " + line
-                _until(port, lambda got, answer=answer: got.endswith(answer), running)
+                _until(port, partial(_ends_with, answer), running)
                 if last:
                     return number + 1
         raise AssertionError
@@ -165,6 +166,10 @@ def _connect(path: Path) -> socket.socket:
     port.connect(str(path))
     port.settimeout(0.5)
     return port
+
+
+def _ends_with(end: bytes, got: bytes) -> bool:
+    return got.endswith(end)
 
 
 def _until(

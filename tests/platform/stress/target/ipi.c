@@ -144,7 +144,7 @@ int ring_main(void)
 		if (write(pipes[i % members][1], &token, sizeof(token)) != sizeof(token))
 			fail("write");
 	}
-	while (!stuck && (now = now_us()) < end) {
+	while (!stuck && ((now = now_us()) < end || hops < members)) {
 		uint64_t sum = 0;
 
 		usleep(1000);

@@ -169,7 +169,6 @@ static const struct mode {
 	{ "affinity", affinity_main },
 	{ "gpio", gpio_main },
 	{ "cpus", cpus_main },
-	{ "kexec", kexec_main },
 	{ "reboot", reboot_main },
 	{ "uptime", uptime_main },
 	{ "interrupts", interrupts_main },

@@ -30,4 +30,3 @@ int spi_main(void);
 int affinity_main(void);
 int gpio_main(void);
 int cpus_main(void);
-int kexec_main(void);
