@@ -2,7 +2,8 @@
 /*
  * ipi: function calls from CPU to CPU, counted.  membarrier() interrupts each CPU that runs another
  * thread of this process, and waits for it; there is one, that does nothing but run.  So each call
- * is one IPI, and a lost one never returns.
+ * is one IPI, and a lost one never returns.  Only if nothing else is going on: a CPU that runs
+ * anything but that thread needs no IPI.
  *   calls        at most, of each pair of CPUs; seconds, for all pairs
  *
  * ring: numbered tokens that go from process to process, and so from CPU to CPU; each hop wakes the
