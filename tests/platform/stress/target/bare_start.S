@@ -5,7 +5,6 @@
 _start:
 	ldr	x0, =stack_top
 	mov	sp, x0
-	mrs	x0, cptr_el2
 	ldr	x0, =vectors
 	msr	vbar_el2, x0
 	isb
@@ -13,6 +12,16 @@ _start:
 	ldr	x0, =0x84000008		/* PSCI SYSTEM_OFF */
 	smc	#0
 1:	b	1b
+
+	.global	second_start
+second_start:
+	ldr	x0, =second_stack_top
+	mov	sp, x0
+	ldr	x0, =vectors
+	msr	vbar_el2, x0
+	isb
+	bl	second_main
+	b	.
 
 /*
  * probe(): emulated instructions in the middle of a block.  Returns the address of its own "adr",
@@ -44,7 +53,6 @@ irq:
 	stp	x14, x15, [sp, #112]
 	stp	x16, x17, [sp, #128]
 	stp	x18, x30, [sp, #144]
-	mrs	x0, spsr_el2
 	bl	bare_irq
 	ldp	x2, x3, [sp, #16]
 	ldp	x4, x5, [sp, #32]
@@ -84,3 +92,5 @@ vectors:
 	.balign	16
 	.space	16384
 stack_top:
+	.space	16384
+second_stack_top:
