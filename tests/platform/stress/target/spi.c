@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * spi: an echo on the virtio port "echo" (an edge) and on the console (PL011, a level), while the
- * interrupts of all devices are moved from CPU to CPU (but with move=0).  Ends when both have been told to stop.
+ * interrupts of all devices are moved from CPU to CPU (but with move=0).  Ends when both have been
+ * told to stop.
  *
  * affinity: all device interrupts to the CPUs in ``mask``.
  *
@@ -99,8 +100,8 @@ static void *echo(void *arg)
 }
 
 /*
- * The same in lines on the console, which is a level interrupt: at least one for each.  "mask X" moves all device
- * interrupts to the CPUs in X before it is answered.
+ * The same in lines on the console, which is a level interrupt: at least one for each.  "mask X"
+ * moves all device interrupts to the CPUs in X before it is answered.
  */
 static void *uart(void *arg)
 {
