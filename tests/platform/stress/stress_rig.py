@@ -72,9 +72,12 @@ class StressHost(QemuHost):
     stats: dict[str, int] = {}  # noqa: RUF012 (set in _release, which __init__ may call)
     forgiven = 0
     rebooted = False
+    _ends: tuple[socket.socket, ...] = ()
 
     def _release(self) -> None:
         self.stats = statistics((self._folder / "stderr").read_text(errors="replace"))
+        for end in self._ends:
+            end.close()
         super()._release()
 
     def stress(self, modes: str, **options: int) -> list[Line]:
@@ -102,6 +105,9 @@ class StressHost(QemuHost):
 
     def stress_devices(self, modes: str, lasting: float, **options: int) -> list[Line]:
         """The same, one of the modes being spi: the other end of what it echoes."""
+        if not self._ends:
+            self._ends = (_connect(self._folder / "echo"), _connect(self._folder / "uart"))
+            self.stress("uptime")  # now QEMU has noticed, too: before, what it sends is lost
         with ThreadPoolExecutor(3) as pool:
             running = pool.submit(self.stress, modes, **options)
             end = time.monotonic() + lasting
@@ -121,28 +127,27 @@ class StressHost(QemuHost):
 
     def _echo_port(self, running: Future[list[Line]], end: float) -> int:
         """Numbered messages, each after the answer to the one before; how many."""
-        with _connect(self._folder / "echo") as port:
-            for number in count():
-                last = number >= LEAST_MESSAGES and time.monotonic() > end
-                message = struct.pack("<Q", 2**64 - 1 if last else number)
-                port.sendall(message)
-                answer = _until(port, lambda got: len(got) == 8, running)
-                assert answer == message, f"message {number} came back as {answer!r}"
-                if last:
-                    return number + 1
+        port = self._ends[0]
+        for number in count():
+            last = number >= LEAST_MESSAGES and time.monotonic() > end
+            message = struct.pack("<Q", 2**64 - 1 if last else number)
+            port.sendall(message)
+            answer = _until(port, lambda got: len(got) == 8, running)
+            assert answer == message, f"message {number} came back as {answer!r}"
+            if last:
+                return number + 1
         raise AssertionError
 
     def _echo_console(self, running: Future[list[Line]], end: float) -> int:
-        with _connect(self._folder / "uart") as port:
-            _until(port, lambda got: b"stress ready\n" in got, running)
-            for number in count():
-                last = number >= LEAST_MESSAGES and time.monotonic() > end
-                line = b"stop\n" if last else b"%d\n" % number
-                port.sendall(line)
-                answer = b"stress " + line
-                _until(port, partial(_ends_with, answer), running)
-                if last:
-                    return number + 1
+        port = self._ends[1]
+        _until(port, lambda got: b"stress ready\n" in got, running)
+        for number in count():
+            last = number >= LEAST_MESSAGES and time.monotonic() > end
+            line = b"stop\n" if last else b"%d\n" % number
+            port.sendall(line)
+            _until(port, partial(_ends_with, b"stress " + line), running)
+            if last:
+                return number + 1
         raise AssertionError
 
     def qmp(self, command: str, **arguments: object) -> object:
