@@ -18,7 +18,7 @@ def test_every_ipi_arrives(rig: Rig, cpus: int) -> None:
         assert len(lines) == cpus
 
 
-@pytest.mark.parametrize("cpus", [1, 2, 8])
+@pytest.mark.parametrize("cpus", [1, 8])
 def test_wakeups_across_cpus(rig: Rig, cpus: int) -> None:
     with rig.host(cpus=cpus) as host:
         host.stress("ring", seconds=1, tokens=cpus)

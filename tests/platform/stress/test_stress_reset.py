@@ -27,8 +27,8 @@ def by_the_kernel(host: StressHost) -> None:
 @pytest.mark.parametrize("reset", [by_the_machine, by_the_kernel])
 def test_a_host_is_as_good_after_a_reset(rig: Rig, reset: Callable[[StressHost], None]) -> None:
     with rig.host(cpus=2, swaps=REBOOTS) as host:
+        exercise(host)
         for _ in range(2):
-            exercise(host)
             reset(host)
             host.await_boot()
         exercise(host)
