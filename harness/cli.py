@@ -215,6 +215,8 @@ def _expectation(listing: Listing) -> str:
     parts = [f"accessors {accessors}", f"finalize {expect.finalize}"]
     if expect.late_writes:
         parts.append(f"late writes {expect.late_writes}")
+    if expect.irs is not None:
+        parts.append("IRS" if expect.irs else "no IRS")
     return ", ".join(parts) + (f"; {listing.cmdline}" if listing.cmdline else "")
 
 

@@ -55,7 +55,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--expect", dest="gicv5_expect", metavar="KEY=VALUE", action="append", default=[],
         help="instead of what images.yaml declares: accessors=true|false|probed, "
-        "finalize=per-vcpu|first-created, late_writes=refused|exposed|any",
+        "finalize=per-vcpu|first-created, late_writes=refused|exposed|any, irs=true|false|probed",
     )  # fmt: skip
     group.addoption(
         "--kernel-args", dest="gicv5_kernel_args", metavar="ARGS", default="",

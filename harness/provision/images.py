@@ -29,6 +29,7 @@ class ExpectEntry(_Section):
     accessors: bool | None = None
     finalize: Finalize | None = None
     late_writes: LateWrites | None = None
+    irs: bool | None = None
 
 
 class KernelEntry(_Section):

@@ -73,7 +73,7 @@ CASES = {
         "      finalize: per-vcpu",
         "      finalise: per-vcpu",
         "15: kernels.first.expect.finalise: unknown key; did you mean 'finalize'?; "
-        "allowed: accessors, finalize, late_writes",
+        "allowed: accessors, finalize, late_writes, irs",
     ),
     "unknown value": (
         "finalize: per-vcpu",

@@ -192,7 +192,7 @@ def test_priorities_are_told_by_ppi() -> None:
         (p.DeviceAttr(p.Action.SET, p.GRP_CPU_SYSREGS, 0x1234, 5),
          "set_reg vCPU0 register 0x1234 = 0x5"),
         (p.IrqLine(3, 1), "irq_line vCPU0 PPI SW_PPI(3) = 1"),
-        (p.IrqLine(40, 0, type=p.IRQ_TYPE_SPI), "irq_line vCPU0 SPI 40 = 0"),
+        (p.IrqLine(40, 0, type=p.IRQ_TYPE_SPI), "irq_line SPI 40 = 0"),
         (p.Run(vcpu=1), "run vCPU1 (nothing to do)"),
         (p.CreateDevice(type=p.DEV_TYPE_VGIC_V3, test=True), "create_device VGICv3 (test only)"),
         (p.CreateVcpu(vcpu=1, id=17), "create_vcpu vCPU1 id 17"),

@@ -128,8 +128,8 @@ def test_kvm_irq(number: int, vcpu: int, type_: int) -> None:
 
 
 def test_hello() -> None:
-    payload = wire.HELLO.pack(7, 2, 0, -19, -6, 1, 512, 0) + b"7.3.4\0#1 SMP\0"
-    assert Hello.decode(payload) == Hello(7, 2, 0, -19, -6, 1, 512, "7.3.4", "#1 SMP")
+    payload = wire.HELLO.pack(7, 2, 0, -19, -6, 1, 512, -6) + b"7.3.4\0#1 SMP\0"
+    assert Hello.decode(payload) == Hello(7, 2, 0, -19, -6, 1, 512, -6, "7.3.4", "#1 SMP")
     for broken in (b"", payload[:10], payload[: wire.HELLO.size], payload[:-8] + b"\xff\0\0"):
         with pytest.raises(TransportError, match="malformed greeting"):
             Hello.decode(broken)
