@@ -35,8 +35,6 @@ ALL = tuple(programs().values())
 NEW_IN_7_4 = (
     r"errno/(attribute-(addr-irs|irs-regs|ist(?!-1))|irs-frame-(load|store)|copy-of-an-irs)"
 )
-    r"errno/(attribute-(addr-irs|irs-regs|ist)|irs-frame-(load|store)|copy-of-an|place-irs-tw)"
-)
 DEADLINE_MS = 10_000
 
 MASKED = Behaviour()
