@@ -38,7 +38,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )  # fmt: skip
     group.addoption(
         "--kernel", dest="gicv5_kernel", metavar="NAME|PATH",
-        help="a kernel of images.yaml, an Image or a kernel tree (default: the first of `run`)",
+        help="a kernel of images.yaml, an Image or a kernel tree (default: the first of `run` that "
+        "is there)",
     )  # fmt: skip
     group.addoption(
         "--qemu", dest="gicv5_qemu", metavar="NAME|PATH",

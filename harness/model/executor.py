@@ -54,7 +54,7 @@ class Execution:
     behaviour: Behaviour
     host: HostFacts
     vms: dict[int, Vm] = field(default_factory=dict)
-    images: dict[tuple[int, Table, int], int] = field(default_factory=dict)  # words that are not 0
+    images: dict[tuple[int, Table], list[int]] = field(default_factory=dict)
 
     def execute(self, op: p.Op) -> Iterator[Result]:
         if isinstance(op, p.Run):
@@ -107,10 +107,10 @@ class Execution:
             case p.Ist():
                 return self.ist(op)
             case p.IstEntry():
-                key = op.image, op.table, op.index
+                words = self.image(op.image, op.table)
                 if op.action is p.Action.SET:
-                    self.images[key] = op.value & 0xFFFF_FFFF
-                return Result(value=self.images.get(key, 0))
+                    words[op.index] = op.value & 0xFFFF_FFFF
+                return Result(value=words[op.index])
             case p.OneReg():
                 return ioctls.one_reg(*self.vcpu(op.vm, op.vcpu), op)
             case p.IrqLine():
@@ -140,14 +140,17 @@ class Execution:
         if op.action is p.Action.GET:
             saved = {table: vm.irs.ists.image(table, count) for table, count in sizes.items()}
             for table, words in saved.items():
-                self.images |= {(op.image, table, i): word for i, word in enumerate(words)}
+                self.image(op.image, table)[: len(words)] = words
             return Result(value=checksum(saved[Table.SPI]), extra=checksum(saved[Table.LPI]))
         if op.action is p.Action.SET:
             kvm_irs.restore(vm.irs, {
-                table: [self.images.get((op.image, table, i), 0) for i in range(count)]
-                for table, count in sizes.items()
+                table: self.image(op.image, table)[:count] for table, count in sizes.items()
             })  # fmt: skip
         return ioctls.OK
+
+    def image(self, number: int, table: Table) -> list[int]:
+        """The words of one table of an image; made when it is first asked for."""
+        return self.images.setdefault((number, table), [0] * (p.MAX_IST_BYTES // 4))
 
     def run(self, op: p.Run) -> Iterator[Result]:
         """KVM_RUN, and the results of the guest's list."""

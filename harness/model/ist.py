@@ -70,6 +70,7 @@ class Ists:
             if word & UNUSED:
                 raise NotModelled(f"an IST entry {word:#x}")
             self.entries[table, index] = word
+        self.entries = {key: word for key, word in self.entries.items() if word}
 
     # --- instructions: GIC CD*, by the guest, with an operand ------------------------------------
 

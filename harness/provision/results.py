@@ -74,3 +74,4 @@ class Listing:
     cmdline: str = ""
     expect: Expect | None = None
     note: str = ""
+    absent: bool = False  # the archive was asked and does not have it yet
