@@ -10,12 +10,19 @@ from harness.ppi import ppi_name
 from harness.program import Capability
 from harness.suite import families
 
+# SPIs, LPIs and the IRS: for a kernel that is not released yet.
+LATER = {"irs", "spi", "ist"}
 FINALIZE = {family.name for family in families() if family.finalize}
 SIZE = {family.name: len(family.programs) for family in families()}
 
 
 def skips_for(report: Report, reason: str) -> bool:
-    return all(reason in case.text for case in report.with_verdict("SKIP"))
+    """All that is skipped is so for this reason, but for what no kernel here has."""
+    skipped = report.with_verdict("SKIP")
+    later = [case for case in skipped if case.family in LATER]
+    assert len(later) == sum(SIZE[name] for name in LATER)
+    assert all("IRS of a VGICv5: ADDR: ENXIO" in case.text for case in later)
+    return all(reason in case.text for case in skipped if case.family not in LATER)
 
 
 @pytest.mark.parametrize("kernel", ["masked", "masked-exposed", "masked-nvhe"])
