@@ -12,17 +12,18 @@ from harness.suite import families
 
 # SPIs, LPIs and the IRS: for a kernel that is not released yet.
 LATER = {"irs", "spi", "ist"}
+NO_IRS = "IRS of a VGICv5: ADDR: ENXIO"
 FINALIZE = {family.name for family in families() if family.finalize}
 SIZE = {family.name: len(family.programs) for family in families()}
 
 
 def skips_for(report: Report, reason: str) -> bool:
-    """All that is skipped is so for this reason, but for what no kernel here has."""
+    """All that is skipped is so for this reason, or for want of an IRS, which no kernel here has."""
     skipped = report.with_verdict("SKIP")
-    later = [case for case in skipped if case.family in LATER]
-    assert len(later) == sum(SIZE[name] for name in LATER)
-    assert all("IRS of a VGICv5: ADDR: ENXIO" in case.text for case in later)
-    return all(reason in case.text for case in skipped if case.family not in LATER)
+    assert LATER <= {case.family for case in skipped}
+    return all(reason in case.text or NO_IRS in case.text for case in skipped) and all(
+        reason in case.text for case in skipped if case.family not in LATER
+    )
 
 
 @pytest.mark.parametrize("kernel", ["masked", "masked-exposed", "masked-nvhe"])
