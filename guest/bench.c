@@ -21,6 +21,7 @@ static const struct program program = {
 	.records = {
 		{ .code = OP_CREATE_VM },
 		{ .code = OP_CREATE_DEVICE, .arg = DEV_TYPE_VGIC_V5 },
+		{ .code = OP_PLACE_IRS, .a = IRS_BASE },
 		{ .code = OP_CREATE_VCPU },
 		{ .code = OP_INIT_VCPU, .a = FEATURE_PSCI_0_2 },
 		{ .code = OP_DEVICE_ATTR, .arg = ATTR(ACTION_SET, GRP_CTRL) },
@@ -29,7 +30,7 @@ static const struct program program = {
 		{ .code = OP_GUEST_READ, .arg = ICC_PPI_ENABLER0_EL1 },
 		{ .code = OP_CLOSE_VM },
 	},
-	.count = 9,
+	.count = 10,
 };
 
 /* Seconds for so many programs; negative if one did not do what it should. */

@@ -44,3 +44,6 @@ enum reception channel_receive(struct channel *channel, struct wire_frame *head,
 int channel_send(struct channel *channel, unsigned int type, uint32_t sequence, const void *head,
 		 size_t head_size, const void *body, size_t body_size);
 int channel_flush(struct channel *channel);
+
+/* The CRC-32 of a frame: that of zlib. */
+uint32_t crc32(const uint8_t *data, size_t size);

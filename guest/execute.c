@@ -6,6 +6,7 @@
 #include <sys/ioctl.h>
 
 #include "host.h"
+#include "irs.h"
 #include "mark.h"
 #include "program.h"
 #include "vm.h"
@@ -24,24 +25,37 @@ static struct wire_result done(int ret)
 	return (struct wire_result){ .ret = ret < 0 ? -errno : 0, .status = STATUS_DONE };
 }
 
-static int attribute(int fd, const struct wire_record *record, void *buffer)
+unsigned long attribute_request(unsigned int action)
 {
 	static const unsigned long requests[] = {
 		[ACTION_SET] = KVM_SET_DEVICE_ATTR,
 		[ACTION_GET] = KVM_GET_DEVICE_ATTR,
 		[ACTION_HAS] = KVM_HAS_DEVICE_ATTR,
 	};
-	struct kvm_device_attr attr = { .group = record->arg >> 16, .attr = record->b };
 
+	return requests[action];
+}
+
+uint64_t attribute_address(const struct wire_record *record, const void *buffer)
+{
 	switch (record->arg >> 8 & 0xff) {
 	case POINTER_VALUE:
-		attr.addr = (uintptr_t)buffer;
-		break;
+		return (uintptr_t)buffer;
 	case POINTER_UNMAPPED:
-		attr.addr = UNMAPPED_ADDRESS;
-		break;
+		return UNMAPPED_ADDRESS;
 	}
-	return ioctl(fd, requests[record->arg & 0xff], &attr);
+	return 0;
+}
+
+static int attribute(int fd, const struct wire_record *record, const void *buffer)
+{
+	struct kvm_device_attr attr = {
+		.group = record->arg >> 16,
+		.attr = record->b,
+		.addr = attribute_address(record, buffer),
+	};
+
+	return ioctl(fd, attribute_request(record->arg & 0xff), &attr);
 }
 
 /* Whether a value came back. */
@@ -78,7 +92,7 @@ static struct wire_result copy_reg(const struct wire_record *record)
 {
 	uint64_t value = 0;
 	struct kvm_device_attr attr = {
-		.group = GRP_CPU_SYSREGS,
+		.group = record->arg >> 16,
 		.attr = record->b,
 		.addr = (uintptr_t)&value,
 	};
@@ -86,7 +100,7 @@ static struct wire_result copy_reg(const struct wire_record *record)
 
 	if (result.ret)
 		return result;
-	result = done(ioctl(vms[record->arg].device, KVM_SET_DEVICE_ATTR, &attr));
+	result = done(ioctl(vms[record->arg & 0xffff].device, KVM_SET_DEVICE_ATTR, &attr));
 	result.value = value;
 	return result;
 }
@@ -128,6 +142,8 @@ static struct wire_result execute(const struct wire_record *record)
 		return code(vm_close(record->vm));
 	case OP_CREATE_DEVICE:
 		return code(vm_create_device(record->vm, record->arg, (uint32_t)record->a));
+	case OP_PLACE_IRS:
+		return irs_place(record);
 	case OP_CREATE_VCPU:
 		return code(vm_create_vcpu(record->vm, record->vcpu, record->a));
 	case OP_INIT_VCPU:
@@ -138,6 +154,10 @@ static struct wire_result execute(const struct wire_record *record)
 		return vcpu_attr(record);
 	case OP_COPY_REG:
 		return copy_reg(record);
+	case OP_IST:
+		return ist_attr(record);
+	case OP_IST_ENTRY:
+		return ist_entry(record);
 	case OP_ONE_REG:
 		return one_reg(record);
 	case OP_IRQ_LINE:
@@ -152,6 +172,7 @@ void program_execute(void)
 	const struct program *program = (const struct program *)&progress.program;
 	uint32_t operation = 0;
 
+	ist_reset();
 	for (uint32_t i = 0; i < program->count; i++) {
 		const struct wire_record *record = &program->records[i];
 

@@ -19,7 +19,7 @@ static uint8_t rx[FRAME_MAX], tx[FRAME_MAX];
 static const uint32_t magic = WIRE_MAGIC;
 
 /* The CRC of zlib and of IEEE 802.3; every CPU since Armv8.1 has it as instructions. */
-__attribute__((target("+crc"))) static uint32_t crc32(const uint8_t *data, size_t size)
+__attribute__((target("+crc"))) uint32_t crc32(const uint8_t *data, size_t size)
 {
 	uint32_t crc = ~0u;
 

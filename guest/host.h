@@ -10,7 +10,6 @@
 
 /* Not in the kernel headers of the distributions that we build on. */
 #define DEV_TYPE_VGIC_V5 16
-#define GRP_CPU_SYSREGS	 6
 
 /* From a program to its supervisor: look at ``watch``.  The reverse: stop waiting in KVM_RUN. */
 #define SIGNAL_WATCH SIGUSR2

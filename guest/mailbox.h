@@ -39,6 +39,7 @@
 enum guest_flags {
 	GUEST_INSTRUCTION = 1, /* op0 is 1: a GIC instruction, not a register */
 	GUEST_READ_BACK = 2,   /* the register that was written can be read */
+	GUEST_WIDE = 4,	       /* an access to the IRS of 64 bits, not 32 */
 };
 
 struct guest_entry {
@@ -47,7 +48,7 @@ struct guest_entry {
 	uint16_t flags;
 	uint64_t operand;
 	uint32_t status; /* a STATUS_*; the agent puts STATUS_NOT_REACHED */
-	uint32_t zero;
+	uint32_t offset; /* from IRS_BASE */
 	uint64_t value, extra;
 };
 

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "irs.h"
 #include "mailbox.h"
 #include "program.h"
 
@@ -31,7 +32,7 @@ int register_lookup(uint32_t encoding, unsigned int *read_flags, unsigned int *w
 
 static bool is_guest_code(unsigned int code)
 {
-	return code >= OP_GUEST_READ && code <= OP_GUEST_WINDOW;
+	return code >= OP_GUEST_READ && code <= OP_GUEST_IRS_WRITE;
 }
 
 static const char *check_attribute(const struct wire_record *record)
@@ -40,6 +41,15 @@ static const char *check_attribute(const struct wire_record *record)
 		return "no such action";
 	if ((record->arg >> 8 & 0xff) > POINTER_UNMAPPED)
 		return "no such pointer";
+	return NULL;
+}
+
+static const char *check_irs_access(const struct wire_record *record)
+{
+	if (record->b > 1)
+		return "no such width";
+	if (record->arg % 4 || record->arg + 4 * (record->b + 1) > IRS_FRAME_SIZE)
+		return "no such offset";
 	return NULL;
 }
 
@@ -57,6 +67,7 @@ static const char *check(const struct wire_record *record)
 	case OP_CREATE_VM:
 	case OP_CLOSE_VM:
 	case OP_CREATE_DEVICE:
+	case OP_PLACE_IRS:
 	case OP_CREATE_VCPU:
 	case OP_INIT_VCPU:
 	case OP_IRQ_LINE:
@@ -68,9 +79,19 @@ static const char *check(const struct wire_record *record)
 	case OP_VCPU_ATTR:
 		return check_attribute(record);
 	case OP_COPY_REG:
-		return record->arg < MAX_VMS ? NULL : "no such destination VM";
+		return (record->arg & 0xffff) < MAX_VMS ? NULL : "no such destination VM";
 	case OP_ONE_REG:
 		return record->arg <= ACTION_GET ? NULL : "no such action";
+	case OP_IST: {
+		const char *wrong = check_attribute(record);
+
+		return wrong ? wrong : ist_check(record);
+	}
+	case OP_IST_ENTRY:
+		return ist_check(record);
+	case OP_GUEST_IRS_READ:
+	case OP_GUEST_IRS_WRITE:
+		return check_irs_access(record);
 	case OP_GUEST_READ:
 	case OP_GUEST_WRITE:
 		return register_lookup(record->arg, &flags, &flags) < 0 ? "no such register" : NULL;

@@ -11,8 +11,16 @@
 
 #define ICC_PPI_ENABLER0_EL1 0xc656
 
-/* CPU_SYSREGS on an initialised VGICv5.  No KVM_RUN: an nVHE host of 7.3 dies of the first one. */
-static int probe_sysregs(void)
+static int has_attr(const struct kvm_device_attr *attr)
+{
+	return ioctl(vms[0].device, KVM_HAS_DEVICE_ATTR, attr) ? errno : 0;
+}
+
+/*
+ * CPU_SYSREGS and ADDR/IRS on an initialised VGICv5.  No KVM_RUN: an nVHE host of 7.3 dies of the
+ * first one, and from 7.4 on the IRS would need its address before.
+ */
+static void probe_vgic(struct wire_hello *hello)
 {
 	struct kvm_device_attr init = {
 		.group = KVM_DEV_ARM_VGIC_GRP_CTRL,
@@ -22,6 +30,7 @@ static int probe_sysregs(void)
 		.group = GRP_CPU_SYSREGS,
 		.attr = ICC_PPI_ENABLER0_EL1,
 	};
+	struct kvm_device_attr irs = { .group = GRP_ADDR, .attr = ADDR_IRS };
 	int error = vm_create_device(0, DEV_TYPE_VGIC_V5, 0);
 
 	if (!error)
@@ -30,9 +39,8 @@ static int probe_sysregs(void)
 		error = vcpu_init(0, 0, 1 << KVM_ARM_VCPU_PSCI_0_2);
 	if (!error && ioctl(vms[0].device, KVM_SET_DEVICE_ATTR, &init))
 		error = -errno;
-	if (!error && ioctl(vms[0].device, KVM_HAS_DEVICE_ATTR, &sysreg))
-		error = -errno;
-	return -error;
+	hello->sysregs_errno = error ? -error : has_attr(&sysreg);
+	hello->irs_errno = error ? -error : has_attr(&irs);
 }
 
 void probe(struct wire_hello *hello)
@@ -55,6 +63,8 @@ void probe(struct wire_hello *hello)
 	if (!error)
 		error = vm_create_device(0, DEV_TYPE_VGIC_V5, KVM_CREATE_DEVICE_TEST);
 	hello->vgic_v5_errno = -error;
-	hello->sysregs_errno = error ? -error : probe_sysregs();
+	hello->sysregs_errno = hello->irs_errno = -error;
+	if (!error)
+		probe_vgic(hello);
 	vm_close(0);
 }

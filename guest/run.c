@@ -30,6 +30,9 @@ static bool fill_mailbox(volatile struct mailbox *box, const struct wire_record 
 							      &write_flags);
 			entry.flags =
 				(uint16_t)(entry.code == OP_GUEST_READ ? read_flags : write_flags);
+		} else if (entry.code == OP_GUEST_IRS_READ || entry.code == OP_GUEST_IRS_WRITE) {
+			entry.offset = records[i].arg;
+			entry.flags = records[i].b ? GUEST_WIDE : 0;
 		}
 		may_block |= entry.code == OP_GUEST_WFI;
 		memcpy((void *)&box->entries[i], &entry, sizeof(entry));
@@ -126,6 +129,7 @@ void vcpu_run(const struct wire_record *record, uint32_t index)
 	uint32_t count = (uint32_t)record->a;
 	bool may_block = fill_mailbox(box, record + 1, count) || vcpu->powered_off;
 	struct wire_result result;
+	bool panicked;
 
 	progress.run.vm = record->vm;
 	progress.run.vcpu = record->vcpu;
@@ -149,11 +153,12 @@ void vcpu_run(const struct wire_record *record, uint32_t index)
 
 	if (result.value == RUN_INTERRUPTED && box->waiting != WAITING_TO_START)
 		box->entries[box->waiting - 1].status = STATUS_BLOCKED;
-	if (result.value == RUN_OTHER && result.extra == KVM_EXIT_MMIO &&
-	    vcpu->run->mmio.phys_addr == GUEST_MMIO_PANIC)
+	panicked = result.value == RUN_OTHER && result.extra == KVM_EXIT_MMIO &&
+		   vcpu->run->mmio.phys_addr == GUEST_MMIO_PANIC;
+	if (panicked)
 		log_panic(box, record->vcpu);
-	/* After our own MMIO writes the guest goes back to its entry by itself. */
-	vcpu->restart = result.ret || (result.value == RUN_OTHER && result.extra != KVM_EXIT_MMIO);
+	/* After its own reports (END, PANIC) the guest goes back to its entry by itself. */
+	vcpu->restart = result.ret || (result.value == RUN_OTHER && !panicked);
 	run_harvest();
 	progress.results[index] = result;
 }

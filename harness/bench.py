@@ -23,6 +23,7 @@ from harness.program import (
     CreateVcpu,
     CreateVm,
     InitVcpu,
+    PlaceIrs,
     Program,
     Run,
     init_device,
@@ -39,6 +40,7 @@ ONE_VM = Program(
     (
         CreateVm(),
         CreateDevice(),
+        PlaceIrs(),
         CreateVcpu(),
         InitVcpu(),
         init_device(),

@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from harness.errors import HarnessError
+from harness.errors import HarnessError, ProvisionError
 from harness.hwtrace.command import add_options, lines
 from harness.provision import Listing, Provisioner, default_images, load_images, project_root
 from harness.provision.process import run
@@ -164,7 +164,7 @@ def command_images(options: argparse.Namespace) -> int:
         for name in names:
             if options.refresh:
                 provisioner.refresh(name)
-            if options.fetch:
+            if options.fetch and (name in options.names or provisioner.is_there(name)):
                 _fetch(provisioner, name, asked=bool(options.names))
         listings = [provisioner.describe(name) for name in names]
     if options.json:
@@ -201,6 +201,8 @@ def _print_listings(listings: Sequence[Listing]) -> None:
     print(heading)
     for listing, row in zip(listings, rows, strict=True):
         unknown = "" if listing.resolved else " (not asked for yet)"
+        if listing.absent:
+            unknown = " (not in the archive yet)"
         print(row.rstrip())
         print(f"    {listing.resolved or listing.asked}{unknown}")
         if expectation := _expectation(listing):
@@ -215,6 +217,8 @@ def _expectation(listing: Listing) -> str:
     parts = [f"accessors {accessors}", f"finalize {expect.finalize}"]
     if expect.late_writes:
         parts.append(f"late writes {expect.late_writes}")
+    if expect.irs is not None:
+        parts.append("IRS" if expect.irs else "no IRS")
     return ", ".join(parts) + (f"; {listing.cmdline}" if listing.cmdline else "")
 
 
@@ -234,6 +238,10 @@ def command_run(options: argparse.Namespace) -> int:
         try:
             with _progress() as progress:
                 provisioner = Provisioner(images, progress=progress)
+                if why := _passed_over(provisioner, name, bool(options.kernels)):
+                    print(f"\n{name}: passed over: {why}", flush=True)
+                    outcomes.append((name, "passed over", 0, time.monotonic() - start))
+                    continue
                 provisioner.qemu(options.qemu)
                 provisioner.plugin()
                 provisioner.initramfs(provisioner.kernel(name))
@@ -245,6 +253,16 @@ def command_run(options: argparse.Namespace) -> int:
         outcomes.append((name, result, code, time.monotonic() - start))
     _print_outcomes(outcomes)
     return _overall([code for _, _, code, _ in outcomes])
+
+
+def _passed_over(provisioner: Provisioner, name: str, asked: bool) -> str:
+    """Why an optional kernel, unless the user named it, is not judged; "" if it is."""
+    if asked:
+        return ""
+    try:
+        return "" if provisioner.is_there(name) else "not in the archive yet"
+    except ProvisionError as error:
+        return f"the archive cannot be asked for it: {error.what}"
 
 
 def _pytest(kernel: str, options: argparse.Namespace) -> int:

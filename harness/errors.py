@@ -34,6 +34,10 @@ class ProvisionError(HarnessError):
     exit_code = 5
 
 
+class NotInArchive(ProvisionError):
+    """The archive was asked, and has no such package."""
+
+
 class TargetError(HarnessError):
     """The machine that carries the kernel under test failed."""
 

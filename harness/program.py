@@ -15,11 +15,13 @@ from dataclasses import dataclass, field
 from enum import Enum, IntEnum
 from typing import Final
 
+from harness.irs import Table
 from harness.ppi import Register, reg
 
 MAX_VMS: Final = 4
 MAX_VCPUS: Final = 8
 MAX_RECORDS: Final = 1024
+MAX_IST_BYTES: Final = 4 << 16  # a saved LPI IST with 16 bits of ID, 4 bytes an entry
 
 # include/uapi/linux/kvm.h and arch/arm64/include/uapi/asm/kvm.h, Linux 7.3
 DEV_TYPE_VGIC_V2: Final = 5
@@ -31,6 +33,10 @@ GRP_CTRL: Final = 4
 GRP_CPU_SYSREGS: Final = 6
 CTRL_INIT: Final = 0
 CTRL_USERSPACE_PPIS: Final = 5
+# Queued for Linux 7.4; ADDR_IRS and GRP_IST from the header that kvmtool uses, not from a release.
+GRP_IRS_REGS: Final = 10
+GRP_IST: Final = 11
+ADDR_IRS: Final = 6
 VCPU_PMU_V3: Final = 0
 PMU_V3_IRQ: Final = 0
 PMU_V3_INIT: Final = 1
@@ -43,6 +49,10 @@ FEATURE_PMU_V3: Final = 1 << 3
 IRQ_TYPE_CPU: Final = 0
 IRQ_TYPE_SPI: Final = 1
 IRQ_TYPE_PPI: Final = 2
+
+# Where the programs of this harness put a VM's IRS: below the guest's own MMIO (guest/mailbox.h).
+IRS_BASE: Final = 0x0800_0000
+IRS_FRAME_SIZE: Final = 0x2_0000  # CONFIG and SETLPI frame, 64 KiB each
 
 
 class Action(IntEnum):
@@ -92,7 +102,28 @@ class Window:
     extra: the INTID of the first (0 if none)."""
 
 
-GuestOp = Read | Write | Wfi | Window
+@dataclass(frozen=True, slots=True)
+class IrsRead:
+    """Load from the VM's IRS: ``offset`` (a multiple of 4) from IRS_BASE, 32 bits, or 64 if
+    ``wide``.  The result's value is what was loaded.
+
+    Where KVM emulates no IRS, the access ends the Run: OTHER, with exit reason KVM_EXIT_MMIO.
+    """
+
+    offset: int
+    wide: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class IrsWrite:
+    """Store to the VM's IRS, in the same way."""
+
+    offset: int
+    value: int = 0
+    wide: bool = False
+
+
+GuestOp = Read | Write | Wfi | Window | IrsRead | IrsWrite
 
 # --- what userspace does -------------------------------------------------------------------------
 
@@ -118,6 +149,21 @@ class CreateDevice:
     vm: int = 0
     type: int = DEV_TYPE_VGIC_V5
     test: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PlaceIrs:
+    """ADDR of the IRS, on a device that has that attribute; value: 1 if it was set, else 0.
+
+    From Linux 7.4 on a VM whose IRS has no address cannot run; before, there is no IRS.  Programs
+    are built without a kernel and must be valid on both, so it is the target that decides: it asks
+    KVM_HAS_DEVICE_ATTR, sets the address if the answer is yes (ret is then that of the SET), and
+    does nothing on ENXIO (ret 0).  The trace says which it was, and the model knows which it should
+    be: no kernel is excused.
+    """
+
+    vm: int = 0
+    address: int = IRS_BASE
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +217,7 @@ class VcpuAttr:
 
 @dataclass(frozen=True, slots=True)
 class CopyReg:
-    """GET a CPU_SYSREGS register of this VM's device, SET it on another VM's.
+    """GET a register of this VM's device (group CPU_SYSREGS or IRS_REGS), SET it on another VM's.
 
     The result is that of the SET if the GET succeeded; value: what was read, whatever SET says.
     """
@@ -179,6 +225,40 @@ class CopyReg:
     attr: int
     vm: int = 0
     to_vm: int = 1
+    group: int = GRP_CPU_SYSREGS
+
+
+@dataclass(frozen=True, slots=True)
+class Ist:
+    """KVM_{SET,GET,HAS}_DEVICE_ATTR of the group IST: save or restore a VM's interrupt state.
+
+    The executor keeps MAX_VMS *images*, each with room for the entries of both tables; they are
+    zero when a program starts.  GET saves into image ``image``, SET restores from it: another VM
+    may take what this one gave.  ``spi_bytes`` and ``lpi_bytes`` (at most MAX_IST_BYTES) are the
+    sizes that the kernel is told; 0: no address either.  ``pointer``: that of the descriptor.
+
+    Of a GET, value is the CRC-32 of the SPI bytes, and extra that of the LPI bytes, so that every
+    word is compared; IstEntry shows single ones.
+    """
+
+    action: Action
+    spi_bytes: int = 128
+    lpi_bytes: int = 0
+    image: int = 0
+    attr: int = 0
+    pointer: Pointer = Pointer.VALUE
+    vm: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class IstEntry:
+    """GET or SET one 32-bit entry of an image.  No ioctl; there is always such an entry."""
+
+    action: Action
+    table: Table
+    index: int
+    value: int = 0
+    image: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +274,10 @@ class OneReg:
 
 @dataclass(frozen=True, slots=True)
 class IrqLine:
-    """KVM_IRQ_LINE with this type, vCPU *id* (as kvm_get_vcpu_by_id() takes it) and number."""
+    """KVM_IRQ_LINE with this type, vCPU *id* (as kvm_get_vcpu_by_id() takes it) and number.
+
+    The vCPU means nothing for an SPI.
+    """
 
     number: int
     level: int
@@ -218,8 +301,8 @@ class Run:
 
 
 Op = (
-    CreateVm | CloseVm | CreateDevice | CreateVcpu | InitVcpu | DeviceAttr | VcpuAttr | CopyReg
-    | OneReg | IrqLine | Run
+    CreateVm | CloseVm | CreateDevice | PlaceIrs | CreateVcpu | InitVcpu | DeviceAttr | VcpuAttr
+    | CopyReg | Ist | IstEntry | OneReg | IrqLine | Run
 )  # fmt: skip
 
 
@@ -230,6 +313,7 @@ class Capability(Enum):
     CPU_SYSREGS = "CPU_SYSREGS"
     NO_CPU_SYSREGS = "a kernel without CPU_SYSREGS"
     PMU = "PMUv3"
+    IRS = "IRS of a VGICv5"
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,6 +360,11 @@ def get_reg(register: str, vcpu_id: int = 0, vm: int = 0) -> DeviceAttr:
 def init_device(vm: int = 0) -> DeviceAttr:
     """CTRL/INIT."""
     return DeviceAttr(Action.SET, GRP_CTRL, CTRL_INIT, vm=vm)
+
+
+def irs_reg(action: Action, offset: int, value: int = 0, vm: int = 0) -> DeviceAttr:
+    """Userspace's access to a register of the VM's IRS.  Always 64-bit."""
+    return DeviceAttr(action, GRP_IRS_REGS, offset, value, vm=vm)
 
 
 def pmu_init(vcpu: int = 0, vm: int = 0) -> VcpuAttr:

@@ -38,7 +38,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )  # fmt: skip
     group.addoption(
         "--kernel", dest="gicv5_kernel", metavar="NAME|PATH",
-        help="a kernel of images.yaml, an Image or a kernel tree (default: the first of `run`)",
+        help="a kernel of images.yaml, an Image or a kernel tree (default: the first of `run` that "
+        "is there)",
     )  # fmt: skip
     group.addoption(
         "--qemu", dest="gicv5_qemu", metavar="NAME|PATH",
@@ -55,7 +56,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--expect", dest="gicv5_expect", metavar="KEY=VALUE", action="append", default=[],
         help="instead of what images.yaml declares: accessors=true|false|probed, "
-        "finalize=per-vcpu|first-created, late_writes=refused|exposed|any",
+        "finalize=per-vcpu|first-created, late_writes=refused|exposed|any, irs=true|false|probed",
     )  # fmt: skip
     group.addoption(
         "--kernel-args", dest="gicv5_kernel_args", metavar="ARGS", default="",

@@ -32,6 +32,7 @@ from typing import Final
 
 from harness import program as p
 from harness.errors import TransportError
+from harness.irs import Table
 from harness.ppi import BY_ENCODING, REGISTERS, Register
 from harness.trace import Ending, Result, RunEnd, Status, Trace
 
@@ -42,7 +43,7 @@ RECORD: Final = struct.Struct("<HBBIQQQ")  # code, vm, vcpu, arg, a, b, c
 RESULT: Final = struct.Struct("<iIQQ")  # ret, status, value, extra
 RUN_HEAD: Final = struct.Struct("<II")  # deadline_ms, records
 TRACE_HEAD: Final = struct.Struct("<III")  # ending, signal, records
-HELLO: Final = struct.Struct("<IIiiiiII")
+HELLO: Final = struct.Struct("<IIiiiiIi")
 
 
 class FrameType(IntEnum):
@@ -66,14 +67,19 @@ class Code(IntEnum):
     INIT_VCPU = 5  # a: features word 0
     DEVICE_ATTR = 6  # arg: action | pointer << 8 | group << 16, b: attr, c: value
     VCPU_ATTR = 7  # the same
-    COPY_REG = 8  # arg: destination VM, b: attr
+    COPY_REG = 8  # arg: destination VM | group << 16, b: attr
     ONE_REG = 9  # arg: action, b: id, c: value
     IRQ_LINE = 10  # arg: level, a: kvm_irq_level.irq
     RUN = 11  # arg: wait_ms, a: number of guest records that follow
+    PLACE_IRS = 12  # a: address
+    IST = 13  # arg: action | pointer << 8 | image << 16, a: SPI bytes | LPI bytes << 32, b: attr
+    IST_ENTRY = 14  # arg: action | table << 8 | image << 16, a: index, c: value
     GUEST_READ = 32  # arg: register encoding
     GUEST_WRITE = 33  # arg: register encoding, a: value
     GUEST_WFI = 34
     GUEST_WINDOW = 35
+    GUEST_IRS_READ = 36  # arg: offset, b: 1 if wide
+    GUEST_IRS_WRITE = 37  # arg: offset, a: value, b: 1 if wide
 
 
 def kvm_irq(op: p.IrqLine) -> int:
@@ -105,7 +111,15 @@ def _record(op: p.Op) -> bytes:
             arg = _attr(op.action, op.pointer, op.group)
             return pack(Code.VCPU_ATTR, op.vm, op.vcpu, arg, 0, op.attr, op.value)
         case p.CopyReg():
-            return pack(Code.COPY_REG, op.vm, 0, op.to_vm, 0, op.attr, 0)
+            return pack(Code.COPY_REG, op.vm, 0, op.to_vm | op.group << 16, 0, op.attr, 0)
+        case p.PlaceIrs():
+            return pack(Code.PLACE_IRS, op.vm, 0, 0, op.address, 0, 0)
+        case p.Ist():
+            arg = _attr(op.action, op.pointer, op.image)
+            return pack(Code.IST, op.vm, 0, arg, op.spi_bytes | op.lpi_bytes << 32, op.attr, 0)
+        case p.IstEntry():
+            arg = op.action | op.table << 8 | op.image << 16
+            return pack(Code.IST_ENTRY, 0, 0, arg, op.index, 0, op.value)
         case p.OneReg():
             return pack(Code.ONE_REG, op.vm, op.vcpu, op.action, 0, op.id, op.value)
         case p.IrqLine():
@@ -125,6 +139,10 @@ def _guest_record(op: p.GuestOp) -> bytes:
             return RECORD.pack(Code.GUEST_WFI, 0, 0, 0, 0, 0, 0)
         case p.Window():
             return RECORD.pack(Code.GUEST_WINDOW, 0, 0, 0, 0, 0, 0)
+        case p.IrsRead():
+            return RECORD.pack(Code.GUEST_IRS_READ, 0, 0, op.offset, 0, op.wide, 0)
+        case p.IrsWrite():
+            return RECORD.pack(Code.GUEST_IRS_WRITE, 0, 0, op.offset, op.value, op.wide, 0)
 
 
 def encode_program(program: p.Program, deadline_ms: int) -> bytes:
@@ -166,7 +184,14 @@ def _decode_ops(records: Iterator[tuple[int, ...]]) -> Iterator[p.Op]:
             case Code.VCPU_ATTR:
                 yield p.VcpuAttr(p.Action(action), group, b, c, p.Pointer(pointer), vm, vcpu)
             case Code.COPY_REG:
-                yield p.CopyReg(b, vm, arg)
+                yield p.CopyReg(b, vm, arg & 0xFFFF, group)
+            case Code.PLACE_IRS:
+                yield p.PlaceIrs(vm, a)
+            case Code.IST:
+                how = p.Action(action), a & 0xFFFF_FFFF, a >> 32, group, b
+                yield p.Ist(*how, p.Pointer(pointer), vm)
+            case Code.IST_ENTRY:
+                yield p.IstEntry(p.Action(action), Table(pointer), a, c, group)
             case Code.ONE_REG:
                 yield p.OneReg(p.Action(action), b, c, vm, vcpu)
             case Code.IRQ_LINE:
@@ -182,7 +207,7 @@ def _decode_ops(records: Iterator[tuple[int, ...]]) -> Iterator[p.Op]:
 
 
 def _decode_guest(record: tuple[int, ...]) -> p.GuestOp:
-    code, _, _, arg, a, _, _ = record
+    code, _, _, arg, a, b, _ = record
     match Code(code):
         case Code.GUEST_READ:
             return p.Read(_register(arg))
@@ -192,6 +217,10 @@ def _decode_guest(record: tuple[int, ...]) -> p.GuestOp:
             return p.Wfi()
         case Code.GUEST_WINDOW:
             return p.Window()
+        case Code.GUEST_IRS_READ:
+            return p.IrsRead(arg, bool(b))
+        case Code.GUEST_IRS_WRITE:
+            return p.IrsWrite(arg, a, bool(b))
     raise ValueError(f"{Code(code).name} inside a RUN")
 
 
@@ -230,7 +259,8 @@ class Hello:
     """What the agent found on its host at boot.  Each ``*_errno`` is 0 or a positive errno.
 
     ``sysregs_errno``: of KVM_HAS_DEVICE_ATTR(CPU_SYSREGS, ICC_PPI_ENABLER0_EL1) on a VM with an
-    initialised VGICv5.  ``pmu``: KVM_CAP_ARM_PMU_V3.
+    initialised VGICv5.  ``irs_errno``: of KVM_HAS_DEVICE_ATTR(ADDR, IRS), likewise.  ``pmu``:
+    KVM_CAP_ARM_PMU_V3.
     """
 
     wire_hash: int
@@ -240,6 +270,7 @@ class Hello:
     sysregs_errno: int
     pmu: int
     max_vcpus: int
+    irs_errno: int
     release: str  # uname -r
     version: str  # uname -v
 
@@ -247,11 +278,11 @@ class Hello:
     def decode(payload: bytes) -> Hello:
         """TransportError if the payload is not a HELLO."""
         try:
-            wire, cpus, kvm, v5, sysregs, pmu, max_vcpus, _ = HELLO.unpack_from(payload)
+            wire, cpus, kvm, v5, sysregs, pmu, max_vcpus, irs = HELLO.unpack_from(payload)
             release, version, *_ = payload[HELLO.size :].decode().split("\0")
         except (struct.error, ValueError) as e:
             raise TransportError(f"the agent sent a malformed greeting: {e}") from e
-        return Hello(wire, cpus, kvm, v5, sysregs, pmu, max_vcpus, release, version)
+        return Hello(wire, cpus, kvm, v5, sysregs, pmu, max_vcpus, irs, release, version)
 
 
 def frame(type_: FrameType, sequence: int, payload: bytes = b"") -> bytes:
@@ -298,13 +329,18 @@ def _defines() -> Iterator[str]:
     yield define("WIRE_MAX_PAYLOAD", MAX_PAYLOAD)
     for prefix, enum in (
         ("FRAME", FrameType), ("OP", Code), ("STATUS", Status), ("RUN", RunEnd),
-        ("ENDING", Ending), ("ACTION", p.Action), ("POINTER", p.Pointer),
+        ("ENDING", Ending), ("ACTION", p.Action), ("POINTER", p.Pointer), ("TABLE", Table),
     ):  # fmt: skip
         for member in enum:
             yield define(f"{prefix}_{member.name}", member)
     yield define("MAX_VMS", p.MAX_VMS)
     yield define("MAX_VCPUS", p.MAX_VCPUS)
     yield define("MAX_RECORDS", p.MAX_RECORDS)
+    yield define("MAX_IST_BYTES", p.MAX_IST_BYTES)
+    for name in ("GRP_ADDR", "GRP_CPU_SYSREGS", "GRP_IST", "ADDR_IRS"):
+        yield define(name, getattr(p, name))
+    yield define("IRS_BASE", p.IRS_BASE)
+    yield define("IRS_FRAME_SIZE", p.IRS_FRAME_SIZE)
 
 
 STRUCTS: Final = """\
@@ -316,7 +352,8 @@ struct wire_trace { uint32_t ending, signal, records; };
 struct wire_hello {
 \tuint32_t hash, cpus;
 \tint32_t kvm_errno, vgic_v5_errno, sysregs_errno, pmu;
-\tuint32_t max_vcpus, zero;
+\tuint32_t max_vcpus;
+\tint32_t irs_errno;
 };"""
 
 

@@ -30,11 +30,16 @@ class LateWrites(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Behaviour:
-    """The default is the seed patch's, on a kernel with accessors that refuses late writes."""
+    """The default is the seed patch's, on a kernel with accessors that refuses late writes.
+
+    ``irs``: the VGICv5 has SPIs, LPIs, and an IRS whose address userspace must choose (7.4);
+    without, it has PPIs only (7.1-7.3).
+    """
 
     accessors: bool = True
     finalize: Finalize = Finalize.PER_VCPU
     late_writes: LateWrites = LateWrites.REFUSED
+    irs: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
+from harness.model.irs import Resident
 from harness.ppi import NR_PPIS, U64, Kind, Register, bits, ppi_intid
 
 IDLE: Final = 32  # a priority below all of the 32
@@ -35,10 +36,12 @@ class CpuInterface:
 
     ``wired``: PPIs whose pending state is a line outside (ICH_PPI_DVIR).  ``lines``: the levels
     those lines may have now, one bitmap per possibility: more than one if a timer is elapsing.
+    ``iri``: where SPIs and LPIs come from, if the VM has any.
     """
 
     hmr: tuple[int, int]
     lines: Callable[[], list[int]]
+    iri: Resident | None = None
     en: bool = False
     vpmr: int = 0
     apr: int = 0
@@ -56,17 +59,19 @@ class CpuInterface:
         return self.priorityr[ppi // 8] >> ppi % 8 * 8 & PRIORITY
 
     def candidate(self, lines: int) -> int | None:
-        """The highest priority pending PPI if it is of sufficient priority.
+        """The INTID of the highest priority pending interrupt if it is of sufficient priority.
 
-        Ties go to the lowest number.  Equal to the mask is sufficient, equal to the running
-        priority is not.
+        Ties go to a PPI, and to the lowest number.  Equal to the mask is sufficient, equal to the
+        running priority is not.
         """
         ready = self.pending(lines) & self.enabler[0] & ~self.activer[0]
-        best = min(bits(ready), key=lambda ppi: (self.priority(ppi), ppi), default=None)
-        if best is None or not self.en:
+        found = [(self.priority(ppi), ppi_intid(ppi)) for ppi in bits(ready)]
+        if self.iri is not None and (other := self.iri.best()):
+            found.append(other)  # a PPI has the lower INTID
+        if not found or not self.en:
             return None
-        priority = self.priority(best)
-        return best if priority <= self.vpmr and priority < lowest(self.apr) else None
+        priority, intid = min(found)
+        return intid if priority <= self.vpmr and priority < lowest(self.apr) else None
 
     def candidates(self) -> set[int | None]:
         """The candidate under each possibility."""
@@ -135,28 +140,37 @@ class CpuInterface:
 
     # --- instructions ----------------------------------------------------------------------------
 
-    def acknowledge(self, ppi: int | None) -> int:
+    def acknowledge(self, intid: int | None) -> int:
         """GICR CDIA of what ``candidate`` returned: activates; an Edge PPI stops pending."""
-        if ppi is not None:
+        if intid is not None and is_ppi(intid):
+            ppi = intid & 0xFF_FFFF
             self.apr |= 1 << self.priority(ppi)
             self.activer[0] |= 1 << ppi
             self.pendr &= ~(1 << ppi & ~self.hmr[0])
-        return hppi(ppi)
+        elif intid is not None:
+            assert self.iri is not None
+            self.apr |= 1 << self.iri.acknowledge(intid)
+        return hppi(intid)
 
     def drop(self) -> None:
         """GIC CDEOI: leaves the running priority."""
         self.apr &= self.apr - 1 if self.apr else 0
 
     def deactivate(self, intid: int) -> None:
-        """GIC CDDI.  SPIs and LPIs are not for a VM without a resident VPE."""
+        """GIC CDDI of a PPI."""
         number = intid & 0xFF_FFFF
-        if intid >> 29 & 7 == 1 and number < 2 * NR_PPIS:
+        if is_ppi(intid) and number < 2 * NR_PPIS:
             self.activer[number // NR_PPIS] &= ~(1 << number % NR_PPIS)
 
 
-def hppi(ppi: int | None) -> int:
+def is_ppi(intid: int) -> bool:
+    """By its TYPE."""
+    return intid >> 29 & 7 == 1
+
+
+def hppi(intid: int | None) -> int:
     """What HPPIR and CDIA return."""
-    return 0 if ppi is None else VALID | ppi_intid(ppi)
+    return 0 if intid is None else VALID | intid
 
 
 def agreed(values: set[int]) -> Known:

@@ -7,20 +7,25 @@ from dataclasses import dataclass, field
 from itertools import product
 from typing import Final
 
+from harness.model import irs as kvm_irs
 from harness.model import vcpu as kvm_vcpu
 from harness.model import vgic
 from harness.model.behaviour import HostFacts
-from harness.model.cpuif import CpuInterface, Known, family
+from harness.model.cpuif import CpuInterface, Known, family, is_ppi
 from harness.model.state import NotModelled, TimeDependent, Vcpu, Vm
 from harness.model.timers import Timer
 from harness.ppi import CNTP, CNTV, U64, Register, ppi_intid, reg
-from harness.program import GuestOp, Read, Wfi, Window, Write
+from harness.program import IRS_BASE, GuestOp, IrsRead, IrsWrite, Read, Wfi, Window, Write
 from harness.trace import Result, Status
 
 # ESR_EL1 of an UNDEFINED instruction (EC 0, IL), from the CPU or from kvm_inject_undefined()
 UNDEFINED: Final = Result(status=Status.EXCEPTION, value=1 << 25)
 NOT_REACHED: Final = Result(status=Status.NOT_REACHED)
-TIMER_CTL: Final = {CNTV: reg("CNTV_CTL_EL0"), CNTP: reg("CNTP_CTL_EL0")}
+TIMER_CTL: Final = {
+    ppi_intid(CNTV): reg("CNTV_CTL_EL0"),
+    ppi_intid(CNTP): reg("CNTP_CTL_EL0"),
+}
+KVM_EXIT_MMIO: Final = 6
 IRQ_LIMIT: Final = 64  # per window: one that fires for ever must not hang the guest
 GCIE: Final = (1 << 12, 0xF << 12)  # ID_AA64PFR2_EL1: of its fields only this one is known
 IDR0: Final = 4 << 4  # PRI_BITS: 5 bits of priority; ID_BITS: 16; no legacy interface
@@ -28,6 +33,10 @@ IDR0: Final = 4 << 4  # PRI_BITS: 5 bits of priority; ID_BITS: 16; no legacy int
 
 class Undefined(Exception):
     """The guest takes an exception to itself."""
+
+
+class ExitToUserspace(Exception):
+    """KVM_RUN ends: what the guest did is userspace's to emulate."""
 
 
 @dataclass(slots=True)
@@ -40,9 +49,12 @@ class Guest:
     wait_ms: int
     hw: CpuInterface = field(init=False)
     interrupted: bool = False  # the vCPU thread was: KVM_RUN did not end by itself
+    exit_reason: int = 0  # KVM_RUN ended before the guest's list
 
     def __post_init__(self) -> None:
-        self.hw = CpuInterface(self.host.hmr, self.lines)
+        irs = self.vm.irs
+        iri = None if irs is None else kvm_irs.Resident(irs, self.vcpu.id)
+        self.hw = CpuInterface(self.host.hmr, self.lines, iri)
 
     # --- between guest and KVM -------------------------------------------------------------------
 
@@ -55,7 +67,7 @@ class Guest:
     # --- the guest's list ------------------------------------------------------------------------
 
     def run(self, ops: tuple[GuestOp, ...]) -> list[Result]:
-        """arm.c kvm_arch_vcpu_ioctl_run().  Shorter than ``ops`` if a WFI, the last, blocks."""
+        """arm.c kvm_arch_vcpu_ioctl_run().  Shorter than ``ops`` if one of them ends it."""
         kvm_vcpu.load(self.vm, self.vcpu, self.hw)
         if self.vcpu.stopped:  # kvm_vcpu_sleep(): never enters, but for the PMU's line
             vgic.update_pmu(self.vm, self.vcpu)
@@ -68,6 +80,9 @@ class Guest:
                 results.append(self.execute(op))
             except Undefined:
                 results.append(UNDEFINED)
+            except ExitToUserspace:
+                self.exit_reason = KVM_EXIT_MMIO
+                break
             if results[-1].status is Status.BLOCKED:
                 self.interrupted = True
                 return results
@@ -87,6 +102,12 @@ class Guest:
                 return self.wfi()
             case Window():
                 return self.window()
+            case IrsRead():
+                value, known = self.access_irs(op)
+                return Result(value=value & known, known=known)
+            case IrsWrite():
+                self.access_irs(op)
+                return Result()
 
     def check_userspace_timers(self) -> None:
         """Without a vGIC, a timer's line ends KVM_RUN: the interrupt controller is in userspace."""
@@ -159,11 +180,34 @@ class Guest:
         self.enter()
 
     def instruction(self, reg: Register, value: int) -> None:
-        """Those for SPIs and LPIs do nothing: no VPE is resident."""
+        """Those for SPIs and LPIs do nothing if no VPE is resident: without an IRS."""
+        irs = self.vm.irs
         if reg.name == "GIC_CDEOI":
             self.hw.drop()
-        elif reg.name == "GIC_CDDI":
+        elif reg.name == "GIC_CDDI" and is_ppi(value):
             self.hw.deactivate(value)
+        elif irs is not None and reg.name == "GIC_CDRCFG":
+            if is_ppi(value):
+                raise NotModelled("GIC CDRCFG of a PPI")
+            self.hw.icsr = irs.ists.configuration(value)
+        elif irs is not None:
+            irs.ists.command(reg.name.removeprefix("GIC_"), value)
+
+    # --- memory-mapped registers -----------------------------------------------------------------
+
+    def access_irs(self, op: IrsRead | IrsWrite) -> Known:
+        """KVM emulates the VM's IRS; anything else without memory goes to userspace."""
+        irs = self.vm.irs
+        if irs is None or irs.address != IRS_BASE:
+            raise ExitToUserspace
+        self.exit()
+        known = (0, U64)
+        if isinstance(op, IrsRead):
+            known = kvm_irs.guest_read(self.vm, irs, op)
+        else:
+            kvm_irs.guest_write(irs, op)
+        self.enter()
+        return known
 
     # --- timers ----------------------------------------------------------------------------------
 
@@ -252,19 +296,19 @@ class Guest:
             return Result()
         first = count = 0
         while count < IRQ_LIMIT:
-            ppi = self.certain_candidate()
-            if ppi is None and not self.vcpu.virtual_irq:
+            intid = self.certain_candidate()
+            if intid is None and not self.vcpu.virtual_irq:
                 break
-            if ppi is not None:
-                self.handle(ppi)
+            if intid is not None:
+                self.handle(intid)
             count += 1
             if count == 1:
-                first = 0 if ppi is None else ppi_intid(ppi)
+                first = intid or 0
         return Result(value=count, extra=first)
 
-    def handle(self, ppi: int) -> None:
-        self.hw.acknowledge(ppi)
-        if ppi in TIMER_CTL:
-            self.write_timer(TIMER_CTL[ppi], 0)
+    def handle(self, intid: int) -> None:
+        self.hw.acknowledge(intid)
+        if intid in TIMER_CTL:
+            self.write_timer(TIMER_CTL[intid], 0)
         self.hw.drop()
-        self.hw.deactivate(ppi_intid(ppi))
+        self.instruction(reg("GIC_CDDI"), intid)

@@ -11,6 +11,7 @@ from typing import Final
 
 from harness import program as p
 from harness.model import accessors, vgic
+from harness.model import irs as kvm_irs
 from harness.model.behaviour import Behaviour, HostFacts, LateWrites
 from harness.model.state import CYCLE_COUNTER, NotModelled, Refused, Vcpu, Vm, private_irqs
 from harness.ppi import BY_ENCODING, NR_PPIS, PMUIRQ, Register, ppi_intid
@@ -39,7 +40,7 @@ def copy(pointer: p.Pointer) -> None:
 # --- creation ------------------------------------------------------------------------------------
 
 
-def create_device(vm: Vm, op: p.CreateDevice) -> None:
+def create_device(vm: Vm, op: p.CreateDevice, behaviour: Behaviour) -> None:
     """kvm_main.c kvm_ioctl_create_device(), vgic-init.c kvm_vgic_create().
 
     A GICv5 without the legacy interface registers no other vGIC.
@@ -55,6 +56,7 @@ def create_device(vm: Vm, op: p.CreateDevice) -> None:
     if any(vcpu.has_run for vcpu in vm.vcpus):
         raise Refused(EBUSY)
     vm.create_vgic()
+    vm.irs = kvm_irs.Irs() if behaviour.irs else None
 
 
 def create_vcpu(vm: Vm, op: p.CreateVcpu, host: HostFacts) -> None:
@@ -86,6 +88,17 @@ def device_attr(vm: Vm, op: p.DeviceAttr, behaviour: Behaviour, host: HostFacts)
     """vgic-kvm-device.c vgic_v5_{set,get,has}_attr()."""
     if op.group == p.GRP_CPU_SYSREGS and behaviour.accessors:
         return cpu_sysregs(vm, op, behaviour)
+    if vm.irs is not None:
+        match op.group:
+            case p.GRP_ADDR:
+                return Result(value=kvm_irs.address_attr(vm, vm.irs, op))
+            case p.GRP_NR_IRQS:
+                return Result(value=kvm_irs.nr_irqs_attr(vm, vm.irs, op))
+            case p.GRP_IRS_REGS:
+                value, known = kvm_irs.regs_attr(vm, vm.irs, op)
+                return Result(value=value, known=known)  # a copy takes the unknown bits along
+            case p.GRP_IST:
+                raise NotModelled("a DeviceAttr of the group IST: there is an operation for it")
     if op.group != p.GRP_CTRL:
         raise Refused(ENXIO)
     match op.attr, op.action:
@@ -268,6 +281,9 @@ def irq_line(vm: Vm, op: p.IrqLine) -> None:
         raise Refused(ENXIO)
     if not vm.initialized:  # vgic_lazy_init() is for a GICv2
         raise Refused(EBUSY)
+    if op.type == p.IRQ_TYPE_SPI and vm.irs is not None:
+        kvm_irs.irq_line(vm.irs, op.number, bool(op.level))
+        return
     if op.type == p.IRQ_TYPE_SPI or vcpu is None or op.number >= NR_PPIS:
         raise Refused(EINVAL)
     if not vm.userspace_ppis >> op.number & 1:

@@ -8,11 +8,14 @@ PPI i.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from harness.model.timers import Timer
 from harness.ppi import CNTHP, CNTHV, CNTP, CNTV, NR_PPIS, PMUIRQ, SW_PPI, mask_of, ppi_intid
 from harness.program import mpidr_affinity
+
+if TYPE_CHECKING:
+    from harness.model.irs import Irs
 
 
 class Refused(Exception):
@@ -140,6 +143,7 @@ class Vm:
     userspace_ppis: int = 0
     mask: int = 0  # vgic_ppi_mask: the PPIs exposed to the guest
     hmr: int = 0  # vgic_ppi_hmr
+    irs: Irs | None = None  # a VGICv5 with SPIs and LPIs has one
 
     def create_vgic(self) -> None:
         """vgic-init.c kvm_vgic_create(): vCPUs that exist get their PPIs; timers v5 INTIDs."""

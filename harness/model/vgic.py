@@ -8,11 +8,12 @@ where the seed patch (589d6072f25d) changes it, in that patch.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from errno import EAGAIN, EBUSY, EEXIST
+from errno import EAGAIN, EBUSY, EEXIST, ENODEV, ENXIO
 
+from harness.model import irs
 from harness.model.behaviour import Behaviour, Finalize, HostFacts
 from harness.model.cpuif import PRIORITY, CpuInterface, lowest
-from harness.model.state import Refused, Vcpu, Vm, implemented_ppis
+from harness.model.state import NotModelled, Refused, Vcpu, Vm, implemented_ppis
 from harness.ppi import CNTP, PMUIRQ, SW_PPI, bits
 
 SW_PPI_BIT = 1 << SW_PPI
@@ -48,7 +49,12 @@ def reset_mapped_irq(vcpu: Vcpu, ppi: int) -> None:
 
 
 def init(vm: Vm, host: HostFacts) -> None:
-    """vgic_v5_init(): once.  Userspace may drive the SW_PPI and nothing else."""
+    """vgic_v5_init(): once.  Userspace may drive the SW_PPI and no other PPI."""
+    if vm.irs is not None:
+        if not vm.vcpus:
+            vm.irs.spis_unsure = True
+            raise Refused(ENODEV)
+        irs.init(vm.irs)
     vm.userspace_ppis = implemented_ppis(host.pmu) & SW_PPI_BIT
     vm.initialized = True
 
@@ -58,6 +64,11 @@ def map_resources(vm: Vm) -> None:
     if not vm.initialized:
         vm.dead = True
         raise Refused(EBUSY)
+    if vm.irs is not None and vm.irs.address is None:
+        vm.dead = True
+        raise Refused(ENXIO)
+    if vm.irs is not None and vm.irs.restored:
+        raise NotModelled("to run with an IST that is announced but not restored")
 
 
 def finalize_ppi_state(vm: Vm, vcpu: Vcpu, host: HostFacts, behaviour: Behaviour) -> None:

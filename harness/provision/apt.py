@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.errors import ProvisionError
+from harness.errors import NotInArchive, ProvisionError
 from harness.provision.cache import Cache, file_sha256, write_whole
 from harness.provision.images import AptSection
 from harness.provision.mirror import find_mirror
@@ -208,7 +208,10 @@ class Apt:
 
     def _companion(self, package: Package, pattern: str) -> Package:
         version = re.sub(r"([*?[])", r"[\1]", package.version)
-        return self._newest(Query(pattern, package.architecture, version))
+        try:
+            return self._newest(Query(pattern, package.architecture, version))
+        except NotInArchive as e:
+            raise ProvisionError(f"{package} is alone: {e.what}", e.remedy) from e
 
     def _compare(self, left: str, right: str) -> int:
         if left == right:
@@ -260,8 +263,8 @@ class Apt:
         near = near_names(query.pattern, names)
         hint = f"; near names: {', '.join(near)}" if near else ""
         suites = ", ".join(self._settings.suites)
-        return ProvisionError(
-            f"no package {query} in {suites} any more{hint}",
+        return NotInArchive(
+            f"no package {query} in {suites}{hint}",
             "adapt the package pattern in images.yaml",
         )
 

@@ -29,10 +29,14 @@ class ExpectEntry(_Section):
     accessors: bool | None = None
     finalize: Finalize | None = None
     late_writes: LateWrites | None = None
+    irs: bool | None = None
 
 
 class KernelEntry(_Section):
-    """One kernel: exactly one of package, source, tree, image, or like (a variant of another)."""
+    """One kernel: exactly one of package, source, tree, image, or like (a variant of another).
+
+    ``optional``: the archive may not have it yet; then it is passed over.
+    """
 
     package: str | None = None
     source: str | None = None
@@ -45,6 +49,7 @@ class KernelEntry(_Section):
     patches: list[str] = Field(default_factory=list)
     selftests: str | None = None
     cmdline: str = ""
+    optional: bool = False
     expect: ExpectEntry = ExpectEntry()
     note: str = ""
 
@@ -66,6 +71,7 @@ class KernelEntry(_Section):
             ("config", ("source", "tree")),
             ("patches", ("source", "tree")),
             ("selftests", ("package", "image")),
+            ("optional", ("package", "source")),
         ):
             if getattr(self, key) and kind not in kinds:
                 raise ValueError(f"{key} goes with {' or '.join(kinds)}, not with {kind}")
@@ -112,7 +118,8 @@ class AptSection(_Section):
 class Images(_Section):
     """The whole file.
 
-    ``run`` is what `gicv5 run` checks by default, in order; its first is the default kernel.
+    ``run`` is what `gicv5 run` checks by default, in order; its first that is there is the default
+    kernel.
     ``config`` configures kernels that are built and do not name a configuration of their own.
     """
 
@@ -212,6 +219,9 @@ def _check_references(images: Images) -> None:
         need(name, images.qemu.named, "qemu", "default", i)
     for i, name in enumerate(images.run):
         need(name, images.kernels, "run", i)
+    if all(name in images.kernels and images.kernels[name].optional for name in images.run):
+        where = images.where("run")
+        wrong.append(f"{where}: all of these are optional; allowed: at least one that is not")
     for name in images.kernels.keys() & images.qemu.named.keys():
         where = images.where("kernels", name)
         wrong.append(f"{where}: a QEMU has this name already; allowed: a name of its own")

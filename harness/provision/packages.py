@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from harness.errors import NotInArchive
 from harness.provision.apt import Apt, Package, Query
 from harness.provision.cache import Cache, Facts, Object
 from harness.provision.images import Images
@@ -42,10 +43,20 @@ def remembered(context: Context, query: Query) -> tuple[Package, ...] | None:
     return tuple(Package(**fields) for fields in answer) if answer else None
 
 
+def absent(context: Context, query: Query) -> bool:
+    """Whether the archive had nothing for a query when it was last asked."""
+    return context.cache.recall(_question(context, query)) == []
+
+
 def resolve(context: Context, query: Query) -> tuple[Package, ...]:
-    """Ask the archive, and remember."""
+    """Ask the archive, and remember, also that it has none (NotInArchive)."""
     ensure(DOWNLOAD, context.run, context.progress)
-    packages = context.apt.resolve(query)
+    try:
+        packages = context.apt.resolve(query)
+    except NotInArchive:
+        if remembered(context, query) is None:
+            context.cache.remember(_question(context, query), [])
+        raise
     context.cache.remember(_question(context, query), [p.as_input() for p in packages])
     return packages
 

@@ -6,12 +6,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from harness.errors import ConfigError
+from harness.errors import ConfigError, NotInArchive
 from harness.provision import kernels, qemus, target_code
 from harness.provision.apt import Apt
 from harness.provision.cache import Cache
 from harness.provision.images import Images
-from harness.provision.packages import Context, remembered, resolve
+from harness.provision.packages import Context, absent, remembered, resolve
 from harness.provision.paths import default_cache
 from harness.provision.process import Runner, run
 from harness.provision.results import Artifact, Expect, Kernel, Listing, Qemu
@@ -43,6 +43,23 @@ class Provisioner:
         """A kernel by name, or from a path to an Image or a source tree."""
         return kernels.kernel(self._context, kernels.named(self._context, name_or_path))
 
+    def default_kernel(self) -> str:
+        """The first of ``run`` that is there, without asking the archive for optional ones."""
+        images = self._context.images
+        return next(name for name in images.run if not self._is_missing(name))
+
+    def is_there(self, name_or_path: str) -> bool:
+        """False for an optional kernel that the archive, asked now if need be, does not have."""
+        if name_or_path in self._context.images.kernels and self._is_missing(name_or_path):
+            self.refresh(name_or_path)
+            return not self._is_missing(name_or_path)
+        return True
+
+    def _is_missing(self, name: str) -> bool:
+        entry = self._context.images.kernel(name)
+        asked = kernels.query(self._context, entry)
+        return entry.optional and asked is not None and remembered(self._context, asked) is None
+
     def plugin(self) -> Artifact:
         """The QEMU plugin."""
         return target_code.plugin(self._context)
@@ -60,14 +77,22 @@ class Provisioner:
         return target_code.selftest(self._context, kernel, name)
 
     def refresh(self, name: str) -> None:
-        """Ask the archive again what the QEMU or kernel called ``name`` stands for."""
+        """Ask the archive again what the QEMU or kernel called ``name`` stands for.
+
+        An optional one may still not be there.
+        """
         images = self._context.images
         if name in images.qemu.named:
             entry = images.qemu.named[name]
             if entry.package is not None:
                 resolve(self._context, qemus.query(self._context, entry))
             return
-        kernels.refresh(self._context, images.kernel(name))
+        kernel = images.kernel(name)
+        try:
+            kernels.refresh(self._context, kernel)
+        except NotInArchive:
+            if not kernel.optional:
+                raise
 
     def names(self) -> tuple[str, ...]:
         """Every QEMU and kernel in images.yaml."""
@@ -138,4 +163,5 @@ class Provisioner:
             entry.cmdline,
             Expect.of(entry.expect),
             entry.note,
+            asked is not None and absent(context, asked),
         )

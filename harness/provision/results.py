@@ -21,17 +21,18 @@ class Artifact:
 class Expect:
     """What images.yaml says that a kernel should do.
 
-    ``accessors`` None: as probed.  ``late_writes`` None: either, but as a whole.
+    ``accessors``, ``irs`` None: as probed.  ``late_writes`` None: either, but as a whole.
     """
 
     accessors: bool | None = None
     finalize: Finalize = "per-vcpu"
     late_writes: LateWrites | None = None
+    irs: bool | None = None
 
     @classmethod
     def of(cls, entry: ExpectEntry) -> Expect:
         """The entry with the defaults filled in: the seed patch's behaviour."""
-        return cls(entry.accessors, entry.finalize or "per-vcpu", entry.late_writes)
+        return cls(entry.accessors, entry.finalize or "per-vcpu", entry.late_writes, entry.irs)
 
 
 @dataclass(frozen=True)
@@ -73,3 +74,4 @@ class Listing:
     cmdline: str = ""
     expect: Expect | None = None
     note: str = ""
+    absent: bool = False  # the archive was asked and does not have it yet

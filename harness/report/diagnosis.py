@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from harness.model.behaviour import Behaviour, Finalize
 from harness.program import Program, Run
@@ -22,6 +23,8 @@ def short_diagnosis(outcome: Outcome) -> str:
         parts.append(f"finalize {seen.finalize.value}")
     if seen.accessors is not declared.accessors:
         parts.append("accessors" if seen.accessors else "no accessors")
+    if seen.irs is not declared.irs:
+        parts.append("an IRS" if seen.irs else "no IRS")
     if seen.late_writes is not declared.late_writes and not parts:
         parts.append(f"late writes {seen.late_writes.value}")
     return ", ".join(parts)
@@ -37,6 +40,9 @@ def diagnose(outcome: Outcome) -> Iterator[str]:
     if seen.accessors is not declared.accessors:
         has, due = ("has", "not have") if seen.accessors else ("does not have", "have")
         yield f"The kernel {has} the CPU_SYSREGS accessors, and was expected to {due} them."
+    if seen.irs is not declared.irs:
+        has, due = ("has", "none") if seen.irs else ("does not have", "one")
+        yield f"The kernel's VGICv5 {has} an IRS, and was expected to have {due}."
     if seen.late_writes is not declared.late_writes and _late_write_matters(seen, declared):
         yield (
             f"The kernel behaves exactly like one whose late CPU_SYSREGS writes are "
@@ -45,7 +51,7 @@ def diagnose(outcome: Outcome) -> Iterator[str]:
 
 
 def _late_write_matters(seen: Behaviour, declared: Behaviour) -> bool:
-    return seen.finalize is declared.finalize and seen.accessors is declared.accessors
+    return replace(declared, late_writes=seen.late_writes) == seen
 
 
 def _finalize(outcome: Outcome, seen: Behaviour) -> Iterator[str]:

@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Final
 
 from harness import program as p
+from harness.irs import Table, irs_register_name
 from harness.ppi import BY_ENCODING, U64, Kind, Register, bits, ppi_name
 from harness.trace import Result, RunEnd, Status, Step
 
@@ -17,7 +18,7 @@ _DEVICES: Final = MappingProxyType({
 })  # fmt: skip
 _GROUPS: Final = MappingProxyType({
     p.GRP_ADDR: "ADDR", p.GRP_NR_IRQS: "NR_IRQS", p.GRP_CTRL: "CTRL",
-    p.GRP_CPU_SYSREGS: "CPU_SYSREGS",
+    p.GRP_CPU_SYSREGS: "CPU_SYSREGS", p.GRP_IRS_REGS: "IRS_REGS", p.GRP_IST: "IST",
 })  # fmt: skip
 _CTRL: Final = MappingProxyType({p.CTRL_INIT: "INIT", p.CTRL_USERSPACE_PPIS: "USERSPACE_PPIS"})
 _VCPU_ATTRS: Final = MappingProxyType({
@@ -74,7 +75,9 @@ def register_of(step: Step) -> Register | None:
     match step.guest, step.op:
         case (p.Read() | p.Write()) as guest, _:
             return guest.reg if guest.reg.readable else None
-        case None, p.DeviceAttr(p.Action.GET, p.GRP_CPU_SYSREGS) | p.CopyReg() as op:
+        case None, p.DeviceAttr(p.Action.GET, p.GRP_CPU_SYSREGS) as op:
+            return sysreg_of(op.attr)
+        case None, p.CopyReg(group=p.GRP_CPU_SYSREGS) as op:
             return sysreg_of(op.attr)
     return None
 
@@ -99,7 +102,7 @@ class Lister:
 
     def op(self, op: p.Op) -> str:
         """One operation on one line."""
-        vm = f" vm{op.vm}" if self._vms else ""
+        vm = f" vm{op.vm}" if self._vms and not isinstance(op, p.IstEntry) else ""
         match op:
             case p.CreateVm():
                 return f"create_vm{vm}"
@@ -108,6 +111,14 @@ class Lister:
             case p.CreateDevice():
                 test = " (test only)" if op.test else ""
                 return f"create_device{vm} {_DEVICES.get(op.type, f'type {op.type}')}{test}"
+            case p.PlaceIrs():
+                return f"place_irs{vm} at {op.address:#x}"
+            case p.Ist():
+                return self._ist(op, vm)
+            case p.IstEntry():
+                value = f" = {op.value:#x}" if op.action is p.Action.SET else ""
+                where = f"image {op.image} {op.table.name} {op.index}"
+                return f"{_verb(op.action)}_ist_entry {where}{value}"
             case p.CreateVcpu():
                 return f"create_vcpu{vm} vCPU{op.vcpu}" + (f" id {op.id}" if op.id else "")
             case p.InitVcpu():
@@ -121,13 +132,16 @@ class Lister:
                 what = _VCPU_ATTRS.get((op.group, op.attr), f"group {op.group} attr {op.attr}")
                 return f"{_verb(op.action)}_attr{vm} vCPU{op.vcpu} {what}{_operand(op)}"
             case p.CopyReg():
-                name = self._register(op.attr, op.vm)
+                irs = op.group == p.GRP_IRS_REGS
+                name = irs_register_name(op.attr) if irs else self._register(op.attr, op.vm)
                 return f"copy_reg vm{op.vm} -> vm{op.to_vm} {name}"
             case p.OneReg():
                 value = f" = {hexadecimal(op.value)}" if op.action is p.Action.SET else ""
                 return f"{_verb(op.action)}_one_reg{vm} vCPU{op.vcpu} {op.id:#x}{value}"
             case p.IrqLine():
                 kind = _IRQ_TYPES.get(op.type, f"type {op.type}")
+                if op.type == p.IRQ_TYPE_SPI:
+                    return f"irq_line{vm} SPI {op.number} = {op.level}"
                 number = ppi_name(op.number) if op.type == p.IRQ_TYPE_PPI else str(op.number)
                 return f"irq_line{vm} vCPU{op.vcpu} {kind} {number} = {op.level}"
             case p.Run():
@@ -136,9 +150,17 @@ class Lister:
     def _device_attr(self, op: p.DeviceAttr, vm: str) -> str:
         if op.group == p.GRP_CPU_SYSREGS:
             return f"{_verb(op.action)}_reg{vm} {self._register(op.attr, op.vm)}{_operand(op)}"
+        if op.group == p.GRP_IRS_REGS:
+            return f"{_verb(op.action)}_irs_reg{vm} {irs_register_name(op.attr)}{_operand(op)}"
         group = _GROUPS.get(op.group, f"group {op.group}")
         attr = _CTRL.get(op.attr) if op.group == p.GRP_CTRL else None
         return f"{_verb(op.action)}_attr{vm} {group}/{attr or f'{op.attr:#x}'}{_operand(op)}"
+
+    def _ist(self, op: p.Ist, vm: str) -> str:
+        sizes = f"image {op.image}: {op.spi_bytes} + {op.lpi_bytes} bytes"
+        attr = f"/{op.attr:#x}" if op.attr else ""
+        pointer = f" ({op.pointer.name} pointer)" if op.pointer is not p.Pointer.VALUE else ""
+        return f"{_verb(op.action)}_ist{vm}{attr} {sizes}{pointer}"
 
     def _register(self, attr: int, vm: int) -> str:
         register = sysreg_of(attr)
@@ -170,6 +192,10 @@ def guest_op(op: p.GuestOp) -> str:
             return "wfi"
         case p.Window():
             return "interrupt window"
+        case p.IrsRead():
+            return f"load {irs_register_name(op.offset)}"
+        case p.IrsWrite():
+            return f"store {irs_register_name(op.offset)} = {hexadecimal(op.value)}"
 
 
 def result(step: Step, r: Result) -> str:
@@ -212,7 +238,10 @@ def _value(step: Step, r: Result) -> str:
 
 
 def _intid(intid: int) -> str:
-    return ppi_name(intid & 0xFFFFFF) if intid >> 29 == 1 else f"INTID {intid:#x}"
+    kind, number = intid >> 29, intid & 0xFFFFFF
+    if kind in list(Table):
+        return f"{Table(kind).name} {number}"
+    return ppi_name(number) if kind == 1 else f"INTID {intid:#x}"
 
 
 def _run_end(r: Result) -> str:

@@ -41,6 +41,7 @@ EXPECT_KEYS: Mapping[str, tuple[str, ...]] = {
     "accessors": ("true", "false", "probed"),
     "finalize": tuple(each.value for each in Finalize),
     "late_writes": (*(each.value for each in LateWrites), "any"),
+    "irs": ("true", "false", "probed"),
 }
 
 

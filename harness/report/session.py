@@ -35,14 +35,13 @@ class FirstBootError(BootError):
 def expectation(expect: Expect, overrides: dict[str, str] | None = None) -> Expectation:
     """What images.yaml declares, with the user's overrides (already checked) on top."""
     given = overrides or {}
-    accessors = expect.accessors
-    if "accessors" in given:
-        accessors = {"true": True, "false": False}.get(given["accessors"])
+    probed = {"true": True, "false": False}  # else: as probed
+    accessors = probed.get(given["accessors"]) if "accessors" in given else expect.accessors
+    irs = probed.get(given["irs"]) if "irs" in given else expect.irs
     finalize = given.get("finalize", expect.finalize)
     late = given.get("late_writes", expect.late_writes)
-    return Expectation(
-        accessors, Finalize(finalize), None if late in (None, "any") else LateWrites(late)
-    )
+    late = None if late in (None, "any") else LateWrites(late)
+    return Expectation(accessors, Finalize(finalize), late, irs)
 
 
 @dataclass(slots=True)
@@ -179,5 +178,6 @@ def describe_host(host: Host, facts: HostFacts) -> str:
         "PMUv3" if facts.pmu else "no PMUv3",
         "no VGICv5" if hello.vgic_v5_errno or hello.kvm_errno else "VGICv5",
         "no CPU_SYSREGS" if hello.sysregs_errno else "CPU_SYSREGS",
+        "no IRS" if hello.irs_errno else "IRS",
     ]
     return ", ".join(parts)

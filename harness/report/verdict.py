@@ -39,17 +39,19 @@ class Verdict(Enum):
 class Expectation:
     """What a kernel is declared to do.
 
-    ``accessors`` None: as probed.  ``late_writes`` None: either, but as a whole.
+    ``accessors``, ``irs`` None: as probed.  ``late_writes`` None: either, but as a whole.
     """
 
     accessors: bool | None = None
     finalize: Finalize = Finalize.PER_VCPU
     late_writes: LateWrites | None = None
+    irs: bool | None = None
 
     def __str__(self) -> str:
         accessors = {None: "as probed", True: "yes", False: "no"}[self.accessors]
         late = self.late_writes.value if self.late_writes else "refused or exposed, as a whole"
-        return f"accessors {accessors}, finalize {self.finalize.value}, late writes {late}"
+        irs = {None: "", True: ", IRS", False: ", no IRS"}[self.irs]
+        return f"accessors {accessors}, finalize {self.finalize.value}, late writes {late}{irs}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,17 +113,23 @@ class Judge:
         declared = self.expectation.accessors
         return self.hello.sysregs_errno == 0 if declared is None else declared
 
+    @property
+    def irs(self) -> bool:
+        """Whether the VGICv5 has an IRS: as declared, else as probed."""
+        declared = self.expectation.irs
+        return self.hello.irs_errno == 0 if declared is None else declared
+
     def behaviours(self) -> tuple[Behaviour, ...]:
         """The behaviours that are acceptable, likeliest first."""
         late = self.expectation.late_writes
         return tuple(
-            Behaviour(self.accessors, self.expectation.finalize, each)
+            Behaviour(self.accessors, self.expectation.finalize, each, self.irs)
             for each in ((late,) if late else tuple(LateWrites))
         )
 
     def beforehand(self, program: Program) -> Outcome | None:
         """SKIP or FAIL if the program need not run here; None if it must."""
-        missing = missing_capability(program, self.hello, self.accessors)
+        missing = missing_capability(program, self.hello, self.accessors, self.irs)
         if missing is None:
             return None
         capability, evidence = missing
@@ -130,6 +138,12 @@ class Judge:
                 Verdict.FAIL, program,
                 "this kernel is declared to have register accessors (expect.accessors: true), but "
                 f"KVM_HAS_DEVICE_ATTR(CPU_SYSREGS) says {evidence}",
+            )  # fmt: skip
+        if capability is Capability.IRS and self.expectation.irs:
+            return Outcome(
+                Verdict.FAIL, program,
+                "this kernel is declared to have an IRS (expect.irs: true), but "
+                f"KVM_HAS_DEVICE_ATTR says {evidence}",
             )  # fmt: skip
         return _skip(program, f"{capability.value}: {evidence}")
 
@@ -226,8 +240,10 @@ class Judge:
 
 
 _ALL_BEHAVIOURS: Final = tuple(
-    Behaviour(accessors, finalize, late)
-    for accessors, finalize, late in product((True, False), Finalize, LateWrites)
+    Behaviour(accessors, finalize, late, irs)
+    for accessors, finalize, late, irs in product(
+        (True, False), Finalize, LateWrites, (True, False)
+    )
 )
 
 
@@ -237,11 +253,12 @@ def _distance(a: Behaviour, b: Behaviour) -> int:
         (a.accessors is not b.accessors)
         + (a.finalize is not b.finalize)
         + (a.late_writes is not b.late_writes)
+        + (a.irs is not b.irs)
     )
 
 
 def missing_capability(
-    program: Program, hello: Hello, accessors: bool
+    program: Program, hello: Hello, accessors: bool, irs: bool
 ) -> tuple[Capability, str] | None:
     """The first capability that the host lacks, and what showed it; None if it has all."""
     if Capability.VGIC_V5 in program.needs:
@@ -256,6 +273,11 @@ def missing_capability(
             return Capability.CPU_SYSREGS, "declared absent (expect.accessors: false)"
     if Capability.NO_CPU_SYSREGS in program.needs and accessors:
         return Capability.NO_CPU_SYSREGS, "this one has them"
+    if Capability.IRS in program.needs:
+        if hello.irs_errno:
+            return Capability.IRS, f"ADDR: {errno_name(hello.irs_errno)}"
+        if not irs:
+            return Capability.IRS, "declared absent (expect.irs: false)"
     if Capability.PMU in program.needs and not hello.pmu:
         return Capability.PMU, "absent"
     return None

@@ -16,6 +16,8 @@ from harness.suite import (
     errno_sysregs,
     exposure,
     guest_writes,
+    irs,
+    ist,
     masking,
     masking_vcpus,
     migration,
@@ -25,6 +27,7 @@ from harness.suite import (
     pmu,
     preserve,
     rerun,
+    spi,
     sw_ppi,
     timers,
     two_vms,
@@ -80,6 +83,12 @@ def families() -> tuple[Family, ...]:
         Family("errno", "what the ioctls refuse, and that the VM survives it", errno.programs()),
         Family("errno-sysregs", "what the register accessors refuse, or a kernel without them",
                errno_sysregs.programs()),
+        Family("irs", "the IRS of 7.4: its address, NR_IRQS, its registers for guest and userspace",
+               irs.programs()),
+        Family("spi", "SPIs of 7.4, from KVM_IRQ_LINE to the interrupt in the guest",
+               spi.programs()),
+        Family("ist", "LPIs of 7.4, and interrupt state that is saved and restored",
+               ist.programs()),
     )  # fmt: skip
 
 

@@ -15,7 +15,6 @@ from harness.program import (
     GRP_CPU_SYSREGS,
     Action,
     Capability,
-    CreateDevice,
     CreateVcpu,
     CreateVm,
     DeviceAttr,
@@ -39,6 +38,7 @@ from harness.suite.shapes import (
     program,
     run,
     vcpus,
+    vgic,
     view,
 )
 
@@ -64,7 +64,7 @@ def _no_accessors() -> list[Program]:
     return [
         program("errno-sysregs/no-accessors", new_vm(), _all_actions(listed), ALIVE,
                 _all_actions(listed), needs=NO_ACCESSORS),
-        program("errno-sysregs/no-accessors-before-init", CreateVm(), CreateDevice(), vcpus(),
+        program("errno-sysregs/no-accessors-before-init", CreateVm(), vgic(), vcpus(),
                 _all_actions(listed), init_device(), ALIVE, needs=NO_ACCESSORS),
         program("errno-sysregs/no-accessors-odd-attributes", new_vm(), _all_actions(odd),
                 (_attr(action, ENABLER0, 0, Pointer.NULL) for action in Action), ALIVE,
@@ -84,7 +84,7 @@ def _which_register() -> list[Program]:
         "all-ones": 0xFFFF,
     }
     return [
-        program("errno-sysregs/has-each-register", CreateVm(), CreateDevice(), vcpus(),
+        program("errno-sysregs/has-each-register", CreateVm(), vgic(), vcpus(),
                 (_attr(Action.HAS, sysreg_attr(n)) for n in SYSREGS), init_device(),
                 (_attr(Action.HAS, sysreg_attr(n)) for n in SYSREGS), ALIVE,
                 (_attr(Action.HAS, sysreg_attr(n)) for n in SYSREGS)),
@@ -108,7 +108,7 @@ def _which_vcpu() -> list[Program]:
         program("errno-sysregs/affinity-is-not-the-id", new_vm(ids=(16, 256)),
                 _all_actions([ENABLER0 | 16 << 32, ENABLER0 | 1 << 40, ENABLER0 | 16 << 40]),
                 ALIVE),
-        program("errno-sysregs/before-vcpu-init", CreateVm(), CreateDevice(), CreateVcpu(),
+        program("errno-sysregs/before-vcpu-init", CreateVm(), vgic(), CreateVcpu(),
                 init_device(), get_reg("ENABLER0"), set_reg("ENABLER0", EXPOSED), InitVcpu(),
                 get_reg("ENABLER0"), run(view())),
     ]  # fmt: skip
@@ -117,9 +117,9 @@ def _which_vcpu() -> list[Program]:
 def _when() -> list[Program]:
     hmr0, unknown = sysreg_attr("HMR0"), sysreg_attr("ENABLER0", 5)
     return [
-        program("errno-sysregs/before-init", CreateVm(), CreateDevice(), vcpus(),
+        program("errno-sysregs/before-init", CreateVm(), vgic(), vcpus(),
                 _all_actions(sysreg_attr(n) for n in SYSREGS), init_device(), get_all(), ALIVE),
-        program("errno-sysregs/before-init-order-of-checks", CreateVm(), CreateDevice(), vcpus(),
+        program("errno-sysregs/before-init-order-of-checks", CreateVm(), vgic(), vcpus(),
                 _all_actions([hmr0, unknown]),
                 (_attr(action, ENABLER0, 0, Pointer.NULL) for action in Action),
                 init_device(), ALIVE),

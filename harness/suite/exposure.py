@@ -25,7 +25,6 @@ from harness.program import (
     VCPU_PMU_V3,
     VCPU_TIMER,
     Action,
-    CreateDevice,
     CreateVcpu,
     CreateVm,
     DeviceAttr,
@@ -47,6 +46,7 @@ from harness.suite.shapes import (
     program,
     run,
     vcpus,
+    vgic,
 )
 
 ID_AA64PFR2 = 0xC022
@@ -89,36 +89,36 @@ def _orders_of_creation() -> list[Program]:
     return [
         program(
             "exposure/vgic-after-vcpus",
-            CreateVm(), CreateVcpu(), CreateVcpu(vcpu=1, id=1), CreateDevice(),
+            CreateVm(), CreateVcpu(), CreateVcpu(vcpu=1, id=1), vgic(),
             InitVcpu(), InitVcpu(vcpu=1), init_device(), _each(2),
         ),
         program(
             "exposure/vgic-after-vcpu-init",
-            CreateVm(), vcpus(2), CreateDevice(), init_device(), _each(2),
+            CreateVm(), vcpus(2), vgic(), init_device(), _each(2),
         ),
         program(
             "exposure/vgic-between-vcpus",
-            CreateVm(), CreateVcpu(), InitVcpu(), CreateDevice(),
+            CreateVm(), CreateVcpu(), InitVcpu(), vgic(),
             CreateVcpu(vcpu=1, id=1), InitVcpu(vcpu=1), init_device(), _each(2),
         ),
         program(
             "exposure/vcpu-init-after-vgic-init",
-            CreateVm(), CreateDevice(), CreateVcpu(), CreateVcpu(vcpu=1, id=1), init_device(),
+            CreateVm(), vgic(), CreateVcpu(), CreateVcpu(vcpu=1, id=1), init_device(),
             InitVcpu(), InitVcpu(vcpu=1), _each(2),
         ),
         program(
             "exposure/pmu-vgic-after-vcpu-init",
-            CreateVm(), vcpus(2, pmu=()), CreateDevice(), init_device(),
+            CreateVm(), vcpus(2, pmu=()), vgic(), init_device(),
             pmu_init(0), pmu_init(1), _each(2),
         ),
         program(
             "exposure/no-vcpu-features",
-            CreateVm(), CreateDevice(), CreateVcpu(), InitVcpu(features=0), init_device(),
+            CreateVm(), vgic(), CreateVcpu(), InitVcpu(features=0), init_device(),
             _each(1),
         ),
         program(
             "exposure/pmu-without-psci",
-            CreateVm(), CreateDevice(), CreateVcpu(), InitVcpu(features=pmu & ~FEATURE_PSCI_0_2),
+            CreateVm(), vgic(), CreateVcpu(), InitVcpu(features=pmu & ~FEATURE_PSCI_0_2),
             init_device(), pmu_init(), _each(1),
         ),
     ]  # fmt: skip
@@ -151,7 +151,7 @@ def _owners() -> list[Program]:
         ),
         program(
             "exposure/userspace-ppis",
-            CreateVm(), CreateDevice(), _userspace_ppis(), vcpus(), _userspace_ppis(),
+            CreateVm(), vgic(), _userspace_ppis(), vcpus(), _userspace_ppis(),
             init_device(), _userspace_ppis(), _each(1), _userspace_ppis(),
         ),
     ]  # fmt: skip

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Final
 
+from harness.irs import IrsRegister
 from harness.ppi import (
     CNTP,
     CNTV,
@@ -20,10 +21,14 @@ from harness.ppi import (
     reg,
 )
 from harness.program import (
+    ADDR_IRS,
     DEV_TYPE_VGIC_V5,
     FEATURE_PMU_V3,
     FEATURE_PSCI_0_2,
+    GRP_ADDR,
     GRP_CPU_SYSREGS,
+    GRP_IRS_REGS,
+    IRQ_TYPE_SPI,
     Capability,
     CopyReg,
     CreateDevice,
@@ -33,7 +38,11 @@ from harness.program import (
     GuestOp,
     InitVcpu,
     IrqLine,
+    IrsRead,
+    IrsWrite,
+    Ist,
     Op,
+    PlaceIrs,
     Program,
     Read,
     Run,
@@ -76,6 +85,8 @@ ONE_REG: Final = 0x6030_0000_0013_0000
 LOWEST: Final = 0x1F  # the lowest priority; as a priority mask it lets everything pass
 NORMAL: Final = 0x10
 
+LPI_TABLE: Final = 0x1020_0000  # no memory there: KVM keeps the LPIs' table elsewhere
+
 PATIENCE: Final = 200  # ms: how long a WFI that must complete may take
 BRIEFLY: Final = 50  # ms: what a vCPU that must block costs
 
@@ -92,8 +103,16 @@ def needs_of(ops: Iterable[Op]) -> frozenset[Capability]:
                 needs.add(Capability.VGIC_V5)
             case DeviceAttr(group=group) if group == GRP_CPU_SYSREGS:
                 needs.add(Capability.CPU_SYSREGS)
-            case CopyReg():
-                needs.add(Capability.CPU_SYSREGS)
+            case CopyReg(group=group):
+                needs.add(Capability.CPU_SYSREGS if group == GRP_CPU_SYSREGS else Capability.IRS)
+            case DeviceAttr(group=group) if group == GRP_IRS_REGS:
+                needs.add(Capability.IRS)
+            case DeviceAttr(group=group, attr=attr) if (group, attr) == (GRP_ADDR, ADDR_IRS):
+                needs.add(Capability.IRS)
+            case Ist():
+                needs.add(Capability.IRS)
+            case Run(guest=guest) if any(isinstance(g, IrsRead | IrsWrite) for g in guest):
+                needs.add(Capability.IRS)
             case InitVcpu(features=features) if features & FEATURE_PMU_V3:
                 needs.add(Capability.PMU)
     return frozenset(needs)
@@ -147,6 +166,11 @@ def vcpus(
     )
 
 
+def vgic(vm: int = 0) -> Ops:
+    """A VGICv5 that can run once it is initialised: from 7.4 on its IRS needs an address."""
+    return CreateDevice(vm), PlaceIrs(vm)
+
+
 def new_vm(
     count: int = 1,
     *,
@@ -161,7 +185,7 @@ def new_vm(
     """
     return (
         CreateVm(vm),
-        CreateDevice(vm),
+        *vgic(vm),
         *vcpus(count, pmu=pmu, ids=ids, vm=vm),
         init_device(vm),
         *(pmu_init(vcpu, vm) for vcpu in pmu or ()),
@@ -254,6 +278,56 @@ def deactivate(ppi: int) -> Write:
 def inject(vcpu_id: int = 0, vm: int = 0, level: int = 1) -> IrqLine:
     """KVM_IRQ_LINE of the SW_PPI.  The ioctl takes the vCPU's id."""
     return IrqLine(SW_PPI, level, vm, vcpu_id)
+
+
+# --- SPIs and LPIs -------------------------------------------------------------------------------
+
+
+def irs_enable(on: bool = True) -> IrsWrite:
+    """The guest enables its IRS: only then are SPIs and LPIs delivered."""
+    return IrsWrite(IrsRegister.CR0, int(on))
+
+
+def irs_listen(mask: int = LOWEST) -> Guest:
+    """The guest enables its IRS and its CPU interface."""
+    return (irs_enable(), write("PCR", mask), write("CR0", 1))
+
+
+def configure(intid: int, priority: int = 8, vcpu_id: int = 0, enable: bool = True) -> Guest:
+    """The guest gives an SPI or LPI a priority and a vCPU, and enables it."""
+    return (
+        write("CDPRI", intid | priority << 35),
+        write("CDAFF", intid | vcpu_id << 32),
+        *((write("CDEN", intid),) if enable else ()),
+    )
+
+
+def configuration(intid: int) -> Guest:
+    """The guest looks an SPI or LPI up."""
+    return (write("CDRCFG", intid), read("ICSR"))
+
+
+def pend(intid: int, pending: bool = True) -> Write:
+    """The guest sets or clears the pending state of an SPI or LPI."""
+    return write("CDPEND", intid | pending << 32)
+
+
+def lpi_table(bits: int = 12, base: int = LPI_TABLE) -> Guest:
+    """The guest gives its IRS a table for 2^bits LPIs."""
+    return (
+        IrsWrite(IrsRegister.IST_CFGR, bits),
+        IrsWrite(IrsRegister.IST_BASER, base | 1, wide=True),
+    )
+
+
+def take(intid: int) -> Guest:
+    """The guest acknowledges what there is, and ends this interrupt."""
+    return (acknowledge(), drop(), write("CDDI", intid))
+
+
+def spi_line(spi: int, level: int = 1, vm: int = 0) -> IrqLine:
+    """KVM_IRQ_LINE of an SPI."""
+    return IrqLine(spi, level, vm, type=IRQ_TYPE_SPI)
 
 
 def each_bit(mask: int = U64) -> Iterator[tuple[int, int]]:

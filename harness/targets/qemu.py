@@ -393,7 +393,7 @@ class QemuTarget:
         images = load_images(spec.images or default_images())
         provisioner = Provisioner(images, progress=progress)
         qemu = provisioner.qemu(spec.qemu)
-        kernel = provisioner.kernel(spec.kernel or images.run[0])
+        kernel = provisioner.kernel(spec.kernel or provisioner.default_kernel())
         plugin = provisioner.plugin()
         initramfs = provisioner.initramfs(kernel, spec.files)
         if spec.trace_dir:

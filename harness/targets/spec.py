@@ -42,6 +42,9 @@ class Expect(Protocol):
     @property
     def late_writes(self) -> object: ...
 
+    @property
+    def irs(self) -> bool | None: ...
+
 
 class OpenTarget(Protocol):
     """A provisioned target: everything is on disk, nothing runs yet."""

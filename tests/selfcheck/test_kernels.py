@@ -10,12 +10,20 @@ from harness.ppi import ppi_name
 from harness.program import Capability
 from harness.suite import families
 
+# SPIs, LPIs and the IRS: for a kernel that is not released yet.
+LATER = {"irs", "spi", "ist"}
+NO_IRS = "IRS of a VGICv5: ADDR: ENXIO"
 FINALIZE = {family.name for family in families() if family.finalize}
 SIZE = {family.name: len(family.programs) for family in families()}
 
 
 def skips_for(report: Report, reason: str) -> bool:
-    return all(reason in case.text for case in report.with_verdict("SKIP"))
+    """All that is skipped is so for this reason, or for want of an IRS: no kernel here has one."""
+    skipped = report.with_verdict("SKIP")
+    assert not LATER - {case.family for case in skipped}
+    return all(reason in case.text or NO_IRS in case.text for case in skipped) and all(
+        reason in case.text for case in skipped if case.family not in LATER
+    )
 
 
 @pytest.mark.parametrize("kernel", ["masked", "masked-exposed", "masked-nvhe"])

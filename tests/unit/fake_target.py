@@ -8,6 +8,7 @@ import signal
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from errno import ENXIO
 from pathlib import Path
 
 from harness.errors import BootError, ProvisionError
@@ -21,7 +22,7 @@ from harness.trace import Ending, Trace
 from harness.wire import Hello
 
 GOLDEN = Path(__file__).parent / "golden"
-HELLO = Hello(0, 1, 0, 0, 0, 1, 512, "7.3.4", "#1 SMP")
+HELLO = Hello(0, 1, 0, 0, 0, 1, 512, ENXIO, "7.3.4", "#1 SMP")
 PROVENANCE = {
     "kernel": "linux 7.3.4, sha256 0123456789ab",
     "qemu": "11.1.3",

@@ -19,6 +19,7 @@ from harness.program import (
     InitVcpu,
     IrqLine,
     Op,
+    PlaceIrs,
     Read,
     Run,
     Write,
@@ -38,6 +39,7 @@ HIDDEN: Final = U64 & ~EXPOSED
 MASKED: Final = Behaviour()
 EXPOSING: Final = Behaviour(late_writes=LateWrites.EXPOSED)
 UNMASKED: Final = Behaviour(finalize=Finalize.FIRST_CREATED)
+IRS: Final = Behaviour(irs=True)
 STOCK: Final = Behaviour(accessors=False, finalize=Finalize.FIRST_CREATED)
 
 CDIA: Final = Read(reg("GICR_CDIA"))
@@ -78,7 +80,7 @@ class Kernel:
 
     def new_vm(self, vm: int, vcpus: int = 1, pmu: Collection[int] | None = None) -> None:
         features = FEATURE_PSCI_0_2 | (0 if pmu is None else FEATURE_PMU_V3)
-        self(CreateVm(vm), CreateDevice(vm))
+        self(CreateVm(vm), CreateDevice(vm), PlaceIrs(vm))
         self(*(CreateVcpu(vm, i, i) for i in range(vcpus)))
         self(*(InitVcpu(vm, i, features) for i in range(vcpus)))
         self(init_device(vm), *(pmu_init(i, vm) for i in pmu or ()))

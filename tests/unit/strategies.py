@@ -6,6 +6,7 @@ from __future__ import annotations
 from hypothesis import strategies as st
 
 from harness import program as p
+from harness.irs import Table
 from harness.ppi import REGISTERS, U64
 from harness.trace import Ending, Result, Status, Trace
 
@@ -17,12 +18,16 @@ actions = st.sampled_from(p.Action)
 pointers = st.sampled_from(p.Pointer)
 registers = st.sampled_from(list(REGISTERS.values()))
 groups = st.integers(0, 0xFFFF)
+offsets = st.integers(0, p.IRS_FRAME_SIZE // 4 - 2).map(lambda n: 4 * n)
+sizes = st.integers(0, p.MAX_IST_BYTES)
 
 guest_ops = st.one_of(
     st.builds(p.Read, registers),
     st.builds(p.Write, registers, u64),
     st.just(p.Wfi()),
     st.just(p.Window()),
+    st.builds(p.IrsRead, offsets, st.booleans()),
+    st.builds(p.IrsWrite, offsets, u64, st.booleans()),
 )
 ops = st.one_of(
     st.builds(p.CreateVm, vms),
@@ -32,7 +37,11 @@ ops = st.one_of(
     st.builds(p.InitVcpu, vms, vcpus, u64),
     st.builds(p.DeviceAttr, actions, groups, u64, u64, pointers, vms),
     st.builds(p.VcpuAttr, actions, groups, u64, u64, pointers, vms, vcpus),
-    st.builds(p.CopyReg, u64, vms, vms),
+    st.builds(p.CopyReg, u64, vms, vms, groups),
+    st.builds(p.PlaceIrs, vms, u64),
+    st.builds(p.Ist, actions, sizes, sizes, vms, u64, pointers, vms),
+    st.builds(p.IstEntry, st.sampled_from((p.Action.SET, p.Action.GET)), st.sampled_from(Table),
+              st.integers(0, p.MAX_IST_BYTES // 4 - 1), u32, vms),
     st.builds(p.OneReg, actions, u64, u64, vms, vcpus),
     st.builds(p.IrqLine, st.integers(0, 0xFFFF), u32, vms, st.integers(0, 0xFFF),
               st.integers(0, 0xF)),

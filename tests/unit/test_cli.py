@@ -99,6 +99,7 @@ def test_images_for_programs(images: Path, capsys: pytest.CaptureFixture[str]) -
         "accessors": True,
         "finalize": "per-vcpu",
         "late_writes": "exposed",
+        "irs": None,
     }
 
 

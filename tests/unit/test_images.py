@@ -50,7 +50,7 @@ def complaint(file: Path) -> str:
 
 def test_the_projects_own_file() -> None:
     images = load_images(default_images())
-    assert images.run == ["debian", "stock", "unmasked", "masked"]
+    assert images.run == ["next", "debian", "stock", "unmasked", "masked"]
     assert images.kernel("debian").kind == "package"
     assert images.kernel("debian-nvhe").cmdline == "kvm-arm.mode=nvhe"
     exposed, masked = images.kernel("masked-exposed"), images.kernel("masked")
@@ -73,7 +73,7 @@ CASES = {
         "      finalize: per-vcpu",
         "      finalise: per-vcpu",
         "15: kernels.first.expect.finalise: unknown key; did you mean 'finalize'?; "
-        "allowed: accessors, finalize, late_writes",
+        "allowed: accessors, finalize, late_writes, irs",
     ),
     "unknown value": (
         "finalize: per-vcpu",
@@ -85,7 +85,7 @@ CASES = {
         "    package: linux-*",
         "    package: linux-*\n    zzz: 1",
         "14: kernels.first.zzz: unknown key; allowed: package, source, tree, image, like, modules, "
-        "modules_package, config, patches, selftests, cmdline, expect, note",
+        "modules_package, config, patches, selftests, cmdline, optional, expect, note",
     ),
     "unknown key at the top": (
         "apt:",

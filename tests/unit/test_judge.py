@@ -16,6 +16,7 @@ from harness.errors import BootError, HarnessError
 from harness.model import Behaviour, Finalize, HostFacts, LateWrites, Model
 from harness.program import Capability, Program
 from harness.provision import Expect
+from harness.report.diagnosis import diagnose, short_diagnosis
 from harness.report.facts import host_facts, kvm_mode, unfit
 from harness.report.session import Session, expectation
 from harness.report.verdict import Expectation, Judge, LateWriteWitness, Verdict
@@ -101,6 +102,7 @@ def test_no_diagnosis_without_an_exact_match() -> None:
         ({Capability.NO_CPU_SYSREGS}, {}, None, Verdict.SKIP,
          "a kernel without CPU_SYSREGS: this one has them"),
         ({Capability.PMU}, {"pmu": 0}, None, Verdict.SKIP, "PMUv3: absent"),
+        ({Capability.IRS}, {}, None, Verdict.SKIP, "IRS of a VGICv5: ADDR: ENXIO"),
     ],
 )  # fmt: skip
 def test_missing_capabilities(
@@ -113,6 +115,33 @@ def test_missing_capabilities(
     outcome = judge(Expectation(declared), **hello).beforehand(Program("x/y", (), frozenset(needs)))
     assert outcome is not None
     assert (outcome.verdict, outcome.message) == (verdict, message)
+
+
+def test_an_irs_is_probed_or_declared() -> None:
+    program = Program("irs/x", (), frozenset({Capability.IRS}))
+    assert judge(irs_errno=0).beforehand(program) is None
+    absent = judge(Expectation(irs=False), irs_errno=0).beforehand(program)
+    assert absent is not None
+    assert absent.message == "IRS of a VGICv5: declared absent (expect.irs: false)"
+    missing = judge(Expectation(irs=True)).beforehand(program)
+    assert missing is not None
+    assert (missing.verdict, missing.message) == (
+        Verdict.FAIL,
+        "this kernel is declared to have an IRS (expect.irs: true), but KVM_HAS_DEVICE_ATTR says "
+        "ADDR: ENXIO",
+    )
+
+
+def test_an_irs_that_should_not_be_there_is_noticed_and_named() -> None:
+    placed = Program("order/place", (SETUP[0], SETUP[1], p.PlaceIrs(), *SETUP[2:], p.Run()))
+    observed = run(placed, irs=True)
+    assert judge(irs_errno=0).judge(placed, observed).verdict is Verdict.PASS
+    outcome = judge(Expectation(irs=False), irs_errno=0).judge(placed, observed)
+    assert outcome.verdict is Verdict.FAIL
+    assert short_diagnosis(outcome) == "an IRS"
+    assert list(diagnose(outcome)) == [
+        "The kernel's VGICv5 has an IRS, and was expected to have none."
+    ]
 
 
 def test_nothing_is_skipped_that_can_run() -> None:

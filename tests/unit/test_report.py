@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness import program as p
+from harness.irs import Table
 from harness.model import Behaviour, Finalize, HostFacts, LateWrites, Model
 from harness.ppi import U64
 from harness.program import Capability, Program
@@ -192,7 +193,15 @@ def test_priorities_are_told_by_ppi() -> None:
         (p.DeviceAttr(p.Action.SET, p.GRP_CPU_SYSREGS, 0x1234, 5),
          "set_reg vCPU0 register 0x1234 = 0x5"),
         (p.IrqLine(3, 1), "irq_line vCPU0 PPI SW_PPI(3) = 1"),
-        (p.IrqLine(40, 0, type=p.IRQ_TYPE_SPI), "irq_line vCPU0 SPI 40 = 0"),
+        (p.IrqLine(40, 0, type=p.IRQ_TYPE_SPI), "irq_line SPI 40 = 0"),
+        (p.PlaceIrs(), "place_irs at 0x8000000"),
+        (p.Ist(p.Action.SET, 128, 16384, 1), "set_ist image 1: 128 + 16384 bytes"),
+        (p.Ist(p.Action.GET, attr=1, pointer=p.Pointer.NULL),
+         "get_ist/0x1 image 0: 128 + 0 bytes (NULL pointer)"),
+        (p.IstEntry(p.Action.SET, Table.SPI, 5, 0x4009), "set_ist_entry image 0 SPI 5 = 0x4009"),
+        (p.irs_reg(p.Action.GET, 0x180), "get_irs_reg IRS_IST_BASER"),
+        (p.irs_reg(p.Action.SET, 0x30, 1), "set_irs_reg IRS+0x30 = 0x1"),
+        (p.CopyReg(0x80, 0, 1, p.GRP_IRS_REGS), "copy_reg vm0 -> vm1 IRS_CR0"),
         (p.Run(vcpu=1), "run vCPU1 (nothing to do)"),
         (p.CreateDevice(type=p.DEV_TYPE_VGIC_V3, test=True), "create_device VGICv3 (test only)"),
         (p.CreateVcpu(vcpu=1, id=17), "create_vcpu vCPU1 id 17"),

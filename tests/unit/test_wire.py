@@ -14,8 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from strategies import programs, traces, u32
 
+from harness import program as p
 from harness import wire
 from harness.errors import TransportError
+from harness.irs import Table
 from harness.ppi import REGISTERS
 from harness.program import MAX_RECORDS, CreateVm, IrqLine, Program, Run, Wfi
 from harness.trace import Trace, steps
@@ -40,6 +42,28 @@ def test_program_round_trip(program: Program, deadline_ms: int) -> None:
     )  # fmt: skip
     count = len(list(steps(program)))
     assert len(payload) == wire.RUN_HEAD.size + count * wire.RECORD.size
+
+
+GOLDEN = {
+    p.PlaceIrs(1, 0x800_0000):
+        "0c00 01 00 00000000 0000000800000000 0000000000000000 0000000000000000",
+    p.Ist(p.Action.GET, 128, 16384, 2, 1, p.Pointer.NULL, 3):
+        "0d00 03 00 01010200 8000000000400000 0100000000000000 0000000000000000",
+    p.IstEntry(p.Action.SET, Table.SPI, 5, 0x4009, 1):
+        "0e00 00 00 00030100 0500000000000000 0000000000000000 0940000000000000",
+    p.CopyReg(0x180, 1, 2, p.GRP_IRS_REGS):
+        "0800 01 00 02000a00 0000000000000000 8001000000000000 0000000000000000",
+    p.Run((p.IrsRead(0x190), p.IrsWrite(0x180, 0x41, wide=True))):
+        "0b00 00 00 c8000000 0200000000000000 0000000000000000 0000000000000000"
+        "2400 00 00 90010000 0000000000000000 0000000000000000 0000000000000000"
+        "2500 00 00 80010000 4100000000000000 0100000000000000 0000000000000000",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("op", GOLDEN, ids=lambda op: type(op).__name__)
+def test_the_bytes_of_an_operation(op: p.Op) -> None:
+    payload = wire.encode_program(Program("x/y", (op,)), 1)[RUN_HEAD.size :]
+    assert payload == bytes.fromhex(GOLDEN[op])
 
 
 @given(programs, st.data())
@@ -128,8 +152,8 @@ def test_kvm_irq(number: int, vcpu: int, type_: int) -> None:
 
 
 def test_hello() -> None:
-    payload = wire.HELLO.pack(7, 2, 0, -19, -6, 1, 512, 0) + b"7.3.4\0#1 SMP\0"
-    assert Hello.decode(payload) == Hello(7, 2, 0, -19, -6, 1, 512, "7.3.4", "#1 SMP")
+    payload = wire.HELLO.pack(7, 2, 0, -19, -6, 1, 512, -6) + b"7.3.4\0#1 SMP\0"
+    assert Hello.decode(payload) == Hello(7, 2, 0, -19, -6, 1, 512, -6, "7.3.4", "#1 SMP")
     for broken in (b"", payload[:10], payload[: wire.HELLO.size], payload[:-8] + b"\xff\0\0"):
         with pytest.raises(TransportError, match="malformed greeting"):
             Hello.decode(broken)
