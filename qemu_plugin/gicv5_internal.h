@@ -34,6 +34,17 @@ static inline void gicv5_mark(struct gicv5 *gic, unsigned int cpu)
 	gic->dirty |= 1u << cpu;
 }
 
+static inline void gicv5_mark_all(struct gicv5 *gic)
+{
+	gic->dirty |= (1u << gic->nr_cpus) - 1;
+}
+
+/* If not, it presents none of its SPIs and LPIs to any CPU. */
+static inline bool gicv5_irs_enabled(const struct gicv5 *gic)
+{
+	return gic->irs.cr0 & IRS_CR0_IRSEN;
+}
+
 /* gicv5.c: what physical and virtual PPIs have in common */
 unsigned int gicv5_ppi_hppi(const struct gicv5_ppis *p, const u64 pend[2], u32 *intid);
 u64 gicv5_ppi_read(const struct gicv5_ppis *p, const struct gicv5_op *op, const u64 pend[2]);

@@ -156,6 +156,8 @@ unsigned int gicv5_iri_hppi(const struct gicv5 *gic, unsigned int cpu, unsigned 
 {
 	const struct gicv5_cpu *c = &gic->cpu[cpu];
 
+	if (!gicv5_irs_enabled(gic))
+		return best;
 	for (unsigned int w = 0; w < gic->lpi_words; w++) {
 		for (u64 m = c->lpi_live[w]; m; m &= m - 1) {
 			unsigned int n = w * 64 + (unsigned int)__builtin_ctzll(m);
@@ -187,6 +189,8 @@ bool gicv5_lpi_signals(const struct gicv5 *gic, unsigned int cpu)
 {
 	const struct gicv5_cpu *c = &gic->cpu[cpu];
 
+	if (!gicv5_irs_enabled(gic))
+		return false;
 	for (unsigned int w = 0; w < gic->lpi_words; w++)
 		for (u64 m = c->lpi_live[w]; m; m &= m - 1)
 			if (gicv5_phys_sufficient(c, gic->lpi[w * 64 + __builtin_ctzll(m)].prio))

@@ -203,6 +203,7 @@ static void write_reg(struct gicv5 *gic, u32 off, u64 val)
 	switch (off) {
 	case IRS_CR0:
 		irs->cr0 = val & IRS_CR0_IRSEN;
+		gicv5_mark_all(gic);
 		break;
 	case IRS_CR1:
 		irs->cr1 = val & 0xffff;

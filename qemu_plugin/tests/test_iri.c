@@ -109,6 +109,35 @@ static void test_level(void)
 	CHECK_EQ(board.spi_target[255], 1);
 }
 
+/* An IRS that is off keeps everything to itself; PPIs are none of its business. */
+static void test_irsen(void)
+{
+	start();
+	wr(0, "GIC_CDEN", SPI(4));
+	wr(0, "GIC_CDPEND", BIT(32) | SPI(4));
+	wr(0, "GIC_CDEN", LPI(4));
+	wr(0, "GIC_CDPEND", BIT(32) | LPI(4));
+	gic.dirty = 0;
+	irs_wr(IRS_CR0, 0);
+	CHECK_EQ(gic.dirty, 3);
+	CHECK(!gicv5_phys_pending(&gic, 0));
+	CHECK_EQ(rd(0, "ICC_HPPIR_EL1"), 0);
+	CHECK_EQ(rd(0, "GICR_CDIA"), 0);
+	CHECK(!signals(0).now);
+	CHECK_EQ(signals(0).spi[0], 0);
+	CHECK_EQ(cfg(SPI(4)), CFG(0, 0, 0, 0, 1, 1));
+	CHECK_EQ(cfg(LPI(4)), CFG(0, 0, 0, 0, 1, 1));
+	wr(0, "ICC_PPI_ENABLER0_EL1", BIT(3));
+	wr(0, "ICC_PPI_SPENDR0_EL1", BIT(3));
+	CHECK(signals(0).now);
+	CHECK_EQ(rd(0, "ICC_HPPIR_EL1"), VALID(PPI(3)));
+	wr(0, "ICC_PPI_CPENDR0_EL1", BIT(3));
+	irs_wr(IRS_CR0, 1);
+	CHECK(signals(0).now);
+	CHECK_EQ(signals(0).spi[0], 1u << 4);
+	CHECK_EQ(rd(0, "ICC_HPPIR_EL1"), VALID(LPI(4)));
+}
+
 static void test_bounds(void)
 {
 	static const u32 bad[] = { SPI(256), LPI(65536), LPI(0xffffff), PPI(3), 5 };
@@ -145,5 +174,6 @@ void test_iri(void)
 	test_delivery(LPI(5), false);
 	test_delivery(SPI(5), true);
 	test_level();
+	test_irsen();
 	test_bounds();
 }

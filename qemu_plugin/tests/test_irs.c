@@ -22,6 +22,7 @@ void test_irs(void)
 	irs_wr(0x000, ~0u); /* read-only */
 	CHECK_EQ(irs_rd(0x000), 0x5d);
 
+	irs_wr(IRS_CR0, 0);
 	CHECK_EQ(irs_rd(IRS_CR0), 2);
 	irs_wr(IRS_CR0, ~0u);
 	CHECK_EQ(irs_rd(IRS_CR0), 3);

@@ -114,6 +114,7 @@ void setup(unsigned int nr_cpus)
 		wr(i, "ICH_HFGWTR_EL2", ~(u64)0);
 		wr(i, "ICH_HFGITR_EL2", ~(u64)0);
 	}
+	irs_wr(IRS_CR0, 1);
 	gic.dirty = 0;
 }
 

@@ -130,6 +130,7 @@ static void start(void)
 	memset(platform.vcpu, 0, sizeof(platform.vcpu));
 	wire_probe();
 	gicv5_init(g, 3, &wire_board, NULL);
+	gicv5_irs_write(g, IRS_CR0, 4, 1);
 	for (unsigned int cpu = 0; cpu < 3; cpu++) {
 		on(cpu, "ICC_PCR_EL1", 31);
 		on(cpu, "ICC_CR0_EL1", 1);

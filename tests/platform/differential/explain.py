@@ -259,12 +259,6 @@ AVOIDED: Final = (
         lambda _, op: op.reg == "GIC_CDAFF" and op.value >> 32 & 0xFFFF >= MAX_CPUS,
     ),
     Avoided(
-        "ours-irsen", Owner.OURS, "IRS_CR0.IRSEN = 0 does not withdraw SPIs and LPIs",
-        (write("PCR", 31), write("CR0", 1), write("CDPEND", 0x160000001), irs_write(0x80, 0),
-         irs_read(0x80), read("HPPIR")),
-        lambda _, op: op.code is Code.IRS_WRITE and op.off == 0x80 and not op.value & 1,
-    ),
-    Avoided(
         "ours-irsen-resets", Owner.OURS,
         "IRS_CR0.IRSEN = 1 resets everything: a plugin is not told of a system reset, and takes "
         "this for one (by design)",
