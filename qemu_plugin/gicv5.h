@@ -184,7 +184,7 @@ struct gicv5_iri {
 };
 
 struct gicv5_irs {
-	u32 cr0, cr1, spi_selr, pe_selr, ist_cfgr, pe_dps, vmt_cfgr, vm_selr;
+	u32 cr0, cr1, spi_selr, pe_selr, ist_cfgr, vmt_cfgr, vm_selr;
 	u64 ist_baser, vmt_baser, vpe_selr;
 };
 

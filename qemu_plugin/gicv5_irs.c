@@ -73,7 +73,7 @@ static const struct irs_reg {
 	REG32(IRS_SPI_STATUSR),
 	REG32(IRS_PE_SELR),
 	REG32(IRS_PE_STATUSR),
-	REG32(IRS_PE_CR0),
+	REG32(IRS_PE_CR0), /* DPS, its only field, is RES0 without IDR0.ONE_N */
 	REG64(IRS_IST_BASER),
 	REG32(IRS_IST_CFGR),
 	REG32(IRS_IST_STATUSR),
@@ -172,8 +172,6 @@ static u64 read_reg(const struct gicv5 *gic, u32 off)
 	case IRS_PE_STATUSR:
 		return STATUSR_IDLE |
 		       (irs->pe_selr < gic->nr_cpus ? STATUSR_V | PE_STATUSR_ONLINE : 0);
-	case IRS_PE_CR0:
-		return irs->pe_selr < gic->nr_cpus && (irs->pe_dps >> irs->pe_selr & 1);
 	case IRS_IST_BASER:
 		return irs->ist_baser;
 	case IRS_IST_CFGR:
@@ -217,11 +215,6 @@ static void write_reg(struct gicv5 *gic, u32 off, u64 val)
 		break;
 	case IRS_PE_SELR:
 		irs->pe_selr = val & 0xffff;
-		break;
-	case IRS_PE_CR0: /* DPS has no effect: nothing here powers down */
-		if (irs->pe_selr < gic->nr_cpus)
-			irs->pe_dps = (irs->pe_dps & ~(1u << irs->pe_selr)) |
-				      (u32)(val & 1) << irs->pe_selr;
 		break;
 	case IRS_IST_BASER:
 		irs->ist_baser = val & IST_BASER_MASK;

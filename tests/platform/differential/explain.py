@@ -213,11 +213,6 @@ MASKED: Final = (
         0xFFFFFFFF00000000, window=True, zero=Side.X5, needs=others_act,
     ),
     Masked(
-        "ours-pe-cr0", Owner.OURS, "IRS_PE_CR0.DPS can be set, although IDR0.ONE_N is 0",
-        (irs_write(0x148, 1), irs_read(0x148)),
-        1, offs=(0x148,), zero=Side.X5,
-    ),
-    Masked(
         "ours-ist-cfgr", Owner.OURS, "IRS_IST_CFGR can be written while the IST is valid",
         (irs_write(0x190, 0), irs_read(0x190)),
         0xFFFFFFFF, offs=(0x190,), needs=wrote_ist_cfgr,
