@@ -97,7 +97,7 @@ static const struct irs_reg {
 	REG32(IRS_SAVE_VM_STATUSR),
 };
 
-/* The IRS has neither MEC nor MPAM nor software error reporting, and no identification codes. */
+/* The IRS has neither MEC nor MPAM nor software error reporting; of IIDR and PIDR nothing is known. */
 static bool irs_raz_wi(u32 off)
 {
 	return (off >= 0x340 && off < 0x3d8) || off >= IRS_DEVARCH;
@@ -178,6 +178,14 @@ static u64 read_reg(const struct gicv5 *gic, u32 off)
 		return irs->ist_cfgr;
 	case IRS_DEVARCH: /* Arm, GICv5 IRS */
 		return 0x47705a19;
+	case IRS_CIDR0: /* a CoreSight component that tells of itself in DEVARCH */
+		return 0x0d;
+	case IRS_CIDR0 + 4:
+		return 0xf0;
+	case IRS_CIDR0 + 8:
+		return 0x05;
+	case IRS_CIDR0 + 12:
+		return 0xb1;
 	}
 	return gicv5_irs_virt_read(gic, off);
 }

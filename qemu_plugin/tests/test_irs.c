@@ -19,6 +19,8 @@ void test_irs(void)
 	CHECK_EQ(irs_rd(0x018), 256);
 	CHECK_EQ(irs_rd(0x01c), 0);
 	CHECK_EQ(irs_rd(0xffbc), 0x47705a19);
+	CHECK_EQ(irs_rd(0xfff0) | irs_rd(0xfff4) << 8 | irs_rd(0xfff8) << 16 | irs_rd(0xfffc) << 24,
+		 0xb105f00d);
 	irs_wr(0x000, ~0u); /* read-only */
 	CHECK_EQ(irs_rd(0x000), 0x5d);
 

@@ -195,9 +195,9 @@ MASKED: Final = (
     ),
     Masked(
         "irs-identification", Owner.ALLOWED,
-        "IRS_IIDR and the CoreSight PIDR and CIDR say who made it; ours says nothing",
+        "IRS_IIDR and the CoreSight PIDR say who made it; ours says nothing",
         (irs_read(0x040),),
-        U64, offs=(0x040, *range(0xFFD0, 0x10000, 4)), zero=Side.OURS,
+        U64, offs=(0x040, *range(0xFFD0, 0xFFF0, 4)), zero=Side.OURS,
     ),
     Masked(
         "lpi-beyond-x5", Owner.ALLOWED,
