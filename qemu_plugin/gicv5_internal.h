@@ -71,6 +71,7 @@ void gicv5_iri_activate(struct gicv5 *gic, u32 intid);
 unsigned int gicv5_iri_hppi(const struct gicv5 *gic, unsigned int cpu, unsigned int best,
 			    u32 *intid);
 bool gicv5_lpi_signals(const struct gicv5 *gic, unsigned int cpu);
+void gicv5_lpi_forget(struct gicv5 *gic);
 void gicv5_lpi_pend(struct gicv5 *gic, u32 id);
 void gicv5_spi_set_level(struct gicv5 *gic, unsigned int spi, bool level);
 
@@ -89,6 +90,9 @@ u64 gicv5_vpe_read_dbr(const struct gicv5 *gic, u32 vm, u32 vpe);
 void gicv5_vpe_changed(struct gicv5 *gic, u32 vm, u32 vpe);
 void gicv5_vm_changed(struct gicv5 *gic, u32 vm);
 void gicv5_context_write(struct gicv5 *gic, unsigned int cpu, u64 val);
+
+/* gicv5_irs.c: LPIs exist below it */
+u32 gicv5_nr_lpis(const struct gicv5 *gic);
 
 /* gicv5_irs_virt.c: the registers that lead there */
 u64 gicv5_irs_virt_read(const struct gicv5 *gic, u32 off);

@@ -7,6 +7,8 @@
  * nobody ever walks all 4096 LPIs. An interrupt is taken out of the bitmaps
  * before it changes and put back after.
  */
+#include <string.h>
+
 #include "gicv5_internal.h"
 
 static struct gicv5_iri *find(struct gicv5 *gic, u64 intid)
@@ -17,7 +19,7 @@ static struct gicv5_iri *find(struct gicv5 *gic, u64 intid)
 	case GICV5_TYPE_SPI:
 		return id < GICV5_NR_SPIS ? &gic->spi[id] : NULL;
 	case GICV5_TYPE_LPI:
-		return id < GICV5_NR_LPIS ? &gic->lpi[id] : NULL;
+		return id < gicv5_nr_lpis(gic) ? &gic->lpi[id] : NULL;
 	}
 	return NULL;
 }
@@ -148,6 +150,16 @@ void gicv5_lpi_pend(struct gicv5 *gic, u32 id)
 	take_out(gic, intid, iri);
 	iri->pend = true;
 	put_back(gic, intid, iri);
+}
+
+/* Their table is no longer valid. The next one comes empty: software writes zeros first. */
+void gicv5_lpi_forget(struct gicv5 *gic)
+{
+	memset(gic->lpi, 0, sizeof(gic->lpi));
+	for (unsigned int cpu = 0; cpu < gic->nr_cpus; cpu++)
+		memset(gic->cpu[cpu].lpi_live, 0, sizeof(gic->cpu[cpu].lpi_live));
+	gic->lpi_words = 0;
+	gicv5_mark_all(gic);
 }
 
 /* Better than @best? A tie goes to the PPI, then the LPI, then the SPI. */

@@ -4,9 +4,10 @@
  * of up to 1024 VPEs. Every command completes at once, so each STATUSR always
  * says IDLE.
  *
- * The physical IST is accepted but not used: LPI state stays in struct gicv5,
- * and no software may look into a physical IST while it is valid. The tables
- * of virtual machines are used (gicv5_vm.c, gicv5_vist.c).
+ * While the physical IST is valid there are LPIs, but nothing is kept in it:
+ * LPI state stays in struct gicv5, and no software may look into a physical
+ * IST while it is valid. The tables of virtual machines are used
+ * (gicv5_vm.c, gicv5_vist.c).
  */
 #include <stdio.h>
 
@@ -18,7 +19,8 @@
 #define IDR0_INT_DOM_NS	     BIT(0)
 #define IDR0_PA_RANGE	     (7u << 2) /* 56 bits, as QEMU's own IRS */
 #define IDR0_VIRT	     BIT(6)
-#define IDR2_MIN_LPI_ID_BITS (12u << 6)
+#define MIN_LPI_ID_BITS	     12u
+#define IDR2_MIN_LPI_ID_BITS (MIN_LPI_ID_BITS << 6)
 #define IDR2_LPI	     BIT(5)
 #define IDR2_IST_LEVELS	     BIT(10)
 #define IDR2_IST_L2SZ_4K     BIT(11)
@@ -30,7 +32,8 @@
 #define IDR4_VPE_ID_BITS (9u << 6)
 #define IDR4_VPED_SZ	 6u /* 64 bytes; not used */
 
-#define IST_BASER_MASK	   (GENMASK(55, 6) | BIT(0))
+#define IST_BASER_VALID	   BIT(0)
+#define IST_BASER_MASK	   (GENMASK(55, 6) | IST_BASER_VALID)
 #define IST_CFGR_TWO_LEVEL BIT(16)
 #define IST_CFGR_MASK	   (BIT(16) | GENMASK(8, 5) | GENMASK(4, 0))
 
@@ -197,9 +200,33 @@ static void map_l2_ist(const struct gicv5 *gic, u32 id)
 	unsigned int istsz = FIELD(irs->ist_cfgr, 8, 7), l2sz = FIELD(irs->ist_cfgr, 6, 5);
 	u64 addr = (irs->ist_baser & GENMASK(55, 6)) + (id >> (10 + 2 * l2sz - istsz)) * 8;
 
-	if ((irs->ist_baser & 1) && (irs->ist_cfgr & IST_CFGR_TWO_LEVEL) &&
+	if ((irs->ist_baser & IST_BASER_VALID) && (irs->ist_cfgr & IST_CFGR_TWO_LEVEL) &&
 	    !(id >> FIELD(irs->ist_cfgr, 4, 0)))
 		gicv5_mem_write(gic, addr, gicv5_mem_read(gic, addr, 8) | 1, 8);
+}
+
+u32 gicv5_nr_lpis(const struct gicv5 *gic)
+{
+	unsigned int bits = FIELD(gic->irs.ist_cfgr, 4, 0);
+
+	if (!(gic->irs.ist_baser & IST_BASER_VALID))
+		return 0;
+	if (bits < MIN_LPI_ID_BITS)
+		bits = MIN_LPI_ID_BITS;
+	return 1u << (bits < GICV5_LPI_ID_BITS ? bits : GICV5_LPI_ID_BITS);
+}
+
+/* While the table is valid, all that software may do is to end that. */
+static void write_ist_baser(struct gicv5 *gic, u64 val)
+{
+	u64 *baser = &gic->irs.ist_baser;
+
+	if (!(*baser & IST_BASER_VALID)) {
+		*baser = val & IST_BASER_MASK;
+	} else if (!(val & IST_BASER_VALID)) {
+		*baser &= ~IST_BASER_VALID;
+		gicv5_lpi_forget(gic);
+	}
 }
 
 static void write_reg(struct gicv5 *gic, u32 off, u64 val)
@@ -225,10 +252,11 @@ static void write_reg(struct gicv5 *gic, u32 off, u64 val)
 		irs->pe_selr = val & 0xffff;
 		break;
 	case IRS_IST_BASER:
-		irs->ist_baser = val & IST_BASER_MASK;
+		write_ist_baser(gic, val);
 		break;
 	case IRS_IST_CFGR:
-		irs->ist_cfgr = val & IST_CFGR_MASK;
+		if (!(irs->ist_baser & IST_BASER_VALID))
+			irs->ist_cfgr = val & IST_CFGR_MASK;
 		break;
 	case IRS_MAP_L2_ISTR:
 		map_l2_ist(gic, GICV5_ID(val));

@@ -16,7 +16,7 @@ struct board {
 	u8 mem[1 << 20];      /* at MEM_BASE */
 };
 
-/* The system under test; setup() makes it new, with every EL2 control open and the IRS on. */
+/* The system under test; setup() makes it new, with every EL2 control open, the IRS on, and an IST. */
 extern struct gicv5 gic;
 extern struct board board;
 void setup(unsigned int nr_cpus);

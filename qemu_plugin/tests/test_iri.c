@@ -138,6 +138,42 @@ static void test_irsen(void)
 	CHECK_EQ(rd(0, "ICC_HPPIR_EL1"), VALID(LPI(4)));
 }
 
+/* There are LPIs while their table is valid, as many as it has room for. */
+static void test_ist(void)
+{
+	static const struct {
+		u32 id_bits, nr;
+	} sizes[] = { { 0, 4096 }, { 12, 4096 }, { 13, 8192 }, { 16, 65536 }, { 31, 65536 } };
+
+	start();
+	wr(0, "GIC_CDPRI", (u64)3 << 35 | LPI(4));
+	wr(0, "GIC_CDEN", LPI(4));
+	wr(0, "GIC_CDPEND", BIT(32) | LPI(4));
+	wr(0, "GIC_CDEN", SPI(4));
+	wr(0, "GIC_CDPEND", BIT(32) | SPI(4));
+	wr(0, "GIC_CDPRI", (u64)4 << 35 | SPI(4));
+	CHECK_EQ(rd(0, "ICC_HPPIR_EL1"), VALID(LPI(4)));
+	gic.dirty = 0;
+	irs_wr64(0x180, 0);
+	CHECK_EQ(gic.dirty, 3);
+	CHECK(!signals(0).now);
+	CHECK_EQ(rd(0, "ICC_HPPIR_EL1"), VALID(SPI(4)));
+	CHECK_EQ(cfg(LPI(4)), 1); /* F */
+	wr(0, "GIC_CDPEND", BIT(32) | LPI(4));
+	wr(0, "GIC_CDEN", LPI(4));
+	CHECK_EQ(rd(0, "ICC_HPPIR_EL1"), VALID(SPI(4)));
+	irs_wr64(0x180, MEM_BASE | 1); /* a new one, of zeros */
+	CHECK_EQ(cfg(LPI(4)), 0);
+
+	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
+		irs_wr64(0x180, 0);
+		irs_wr(0x190, sizes[i].id_bits);
+		irs_wr64(0x180, MEM_BASE | 1);
+		CHECK_EQ(cfg(LPI(sizes[i].nr - 1)), 0);
+		CHECK_EQ(cfg(LPI(sizes[i].nr)), 1);
+	}
+}
+
 static void test_bounds(void)
 {
 	static const u32 bad[] = { SPI(256), LPI(65536), LPI(0xffffff), PPI(3), 5 };
@@ -175,5 +211,6 @@ void test_iri(void)
 	test_delivery(SPI(5), true);
 	test_level();
 	test_irsen();
+	test_ist();
 	test_bounds();
 }

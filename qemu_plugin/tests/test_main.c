@@ -115,6 +115,8 @@ void setup(unsigned int nr_cpus)
 		wr(i, "ICH_HFGITR_EL2", ~(u64)0);
 	}
 	irs_wr(IRS_CR0, 1);
+	irs_wr(0x190, GICV5_LPI_ID_BITS); /* a linear IST for all LPIs */
+	irs_wr64(0x180, MEM_BASE | 1);
 	gic.dirty = 0;
 }
 

@@ -131,6 +131,7 @@ static void start(void)
 	wire_probe();
 	gicv5_init(g, 3, &wire_board, NULL);
 	gicv5_irs_write(g, IRS_CR0, 4, 1);
+	gicv5_irs_write(g, 0x180, 8, 1);
 	for (unsigned int cpu = 0; cpu < 3; cpu++) {
 		on(cpu, "ICC_PCR_EL1", 31);
 		on(cpu, "ICC_CR0_EL1", 1);

@@ -113,7 +113,7 @@ def asked(ops: Sequence[Op], index: int) -> int:
 
 def asks_large_lpi(ops: Sequence[Op], index: int) -> bool:
     intid = asked(ops, index)
-    return intid >> 29 == LPI and 1 << 14 <= intid & 0xFFFFFF < 1 << 16
+    return intid >> 29 == LPI and 1 << 12 <= intid & 0xFFFFFF < 1 << 14
 
 
 def makes_level(op: Op) -> bool:
@@ -123,10 +123,6 @@ def makes_level(op: Op) -> bool:
 
 def asks_level_spi(ops: Sequence[Op], index: int) -> bool:
     return asked(ops, index) >> 29 == SPI and any(map(makes_level, ops[:index]))
-
-
-def wrote_ist_cfgr(ops: Sequence[Op], index: int) -> bool:
-    return any(op.code is Code.IRS_WRITE and op.off == 0x190 for op in ops[:index])
 
 
 def others_act(ops: Sequence[Op], index: int) -> bool:
@@ -173,6 +169,11 @@ MASKED: Final = (
         0xFFFF0000, offs=(0x140,), zero=Side.OURS,
     ),
     Masked(
+        "x5-ist-cfgr-res0", Owner.X5, "IRS_IST_CFGR keeps bits that are RES0",
+        (irs_write(0x180, 0, 8), irs_write(0x190, 0xFFFFFFFF), irs_read(0x190)),
+        0xFFFEFE00, offs=(0x190,), zero=Side.OURS,
+    ),
+    Masked(
         "x5-devarch", Owner.X5, "IRS_DEVARCH: the architect field is shifted by 31 instead of 21",
         (irs_read(0xFFBC),),
         U64, offs=(0xFFBC,),
@@ -201,9 +202,9 @@ MASKED: Final = (
     ),
     Masked(
         "lpi-beyond-x5", Owner.ALLOWED,
-        "an LPI beyond IRS_IST_CFGR.LPI_ID_BITS, of which x-5 grants at least 14: F",
-        (write("CDRCFG", 0x40004000), read("ICSR")),
-        1, reg="ICC_ICSR_EL1", zero=Side.OURS, needs=asks_large_lpi,
+        "an LPI beyond IRS_IST_CFGR.LPI_ID_BITS, of which ours grants at least 12 and x-5 14: F",
+        (write("CDRCFG", 0x40001000), read("ICSR")),
+        1, reg="ICC_ICSR_EL1", zero=Side.X5, needs=asks_large_lpi,
     ),
     Masked(
         "spurious", Owner.ALLOWED,
@@ -211,11 +212,6 @@ MASKED: Final = (
         (write("CR0", 1), write("CDPEND", 0x140000006, 1), write("CDEN", 0x40000006, 1),
          write("CDAFF", 0x140000006, 1), window()),
         0xFFFFFFFF00000000, window=True, zero=Side.X5, needs=others_act,
-    ),
-    Masked(
-        "ours-ist-cfgr", Owner.OURS, "IRS_IST_CFGR can be written while the IST is valid",
-        (irs_write(0x190, 0), irs_read(0x190)),
-        0xFFFFFFFF, offs=(0x190,), needs=wrote_ist_cfgr,
     ),
     Masked(
         "ours-spi-hm", Owner.OURS,
@@ -262,10 +258,11 @@ AVOIDED: Final = (
     ),
     Avoided(
         "ours-ist", Owner.OURS,
-        "the IST is not used: LPIs exist although IRS_IST_BASER.VALID is 0, and its other bits can "
-        "be changed while it is valid",
-        (irs_write(0x180, 0, 8), write("CDRCFG", 0x40000001), read("ICSR")),
-        lambda _, op: op.code is Code.IRS_WRITE and op.off in (0x180, 0x184),
+        "IRS_IST_BASER.VALID is set again: x-5 finds in the table what it left there, ours takes "
+        "any table for one of zeros",
+        (write("CDPRI", 3 << 35 | 0x40000001), irs_write(0x180, 0, 8),
+         irs_write(0x180, 0x46000001, 8), write("CDRCFG", 0x40000001), read("ICSR")),
+        lambda _, op: op.code is Code.IRS_WRITE and op.off in (0x180, 0x184) and bool(op.value & 1),
     ),
     Avoided(
         "ours-trigger-change", Owner.OURS,
@@ -290,16 +287,6 @@ AVOIDED: Final = (
 )  # fmt: skip
 
 RULES: Final[tuple[Rule, ...]] = MASKED + AVOIDED
-
-# The virtual CPU interface in the place of the physical one, without KVM
-VIRTUAL: Final = (
-    Masked(
-        "ours-guest-pfr2", Owner.OURS,
-        "ID_AA64PFR2_EL1.GCIE is 0 where EL1 has the virtual interface, also without HCR_EL2.TID3",
-        (read("ID_AA64PFR2_EL1"),),
-        0xF000, reg="ID_AA64PFR2_EL1", zero=Side.OURS,
-    ),
-)  # fmt: skip
 
 HIDDEN: Final = U64 ^ (1 << 3 | 1 << 27 | 1 << 30)  # from a guest without PMU
 
