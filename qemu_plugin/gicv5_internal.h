@@ -73,7 +73,8 @@ unsigned int gicv5_iri_hppi(const struct gicv5 *gic, unsigned int cpu, unsigned 
 bool gicv5_lpi_signals(const struct gicv5 *gic, unsigned int cpu);
 void gicv5_lpi_forget(struct gicv5 *gic);
 void gicv5_lpi_pend(struct gicv5 *gic, u32 id);
-void gicv5_spi_set_level(struct gicv5 *gic, unsigned int spi, bool level);
+void gicv5_spi_set_trigger(struct gicv5 *gic, unsigned int spi, bool level);
+void gicv5_spi_resample(struct gicv5 *gic, unsigned int spi);
 
 /* gicv5_vm.c: the VM table, VPEs and their doorbells */
 #define NO_ENTRY (~(u64)0) /* the address of a table entry that is not there */

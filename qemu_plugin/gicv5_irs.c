@@ -76,7 +76,7 @@ static const struct irs_reg {
 	REG32(IRS_SPI_STATUSR),
 	REG32(IRS_PE_SELR),
 	REG32(IRS_PE_STATUSR),
-	REG32(IRS_PE_CR0), /* DPS, its only field, is RES0 without IDR0.ONE_N */
+	REG32(IRS_PE_CR0),
 	REG64(IRS_IST_BASER),
 	REG32(IRS_IST_CFGR),
 	REG32(IRS_IST_STATUSR),
@@ -100,7 +100,7 @@ static const struct irs_reg {
 	REG32(IRS_SAVE_VM_STATUSR),
 };
 
-/* The IRS has neither MEC nor MPAM nor software error reporting; of IIDR and PIDR nothing is known. */
+/* The IRS has neither MEC nor MPAM nor software error reporting; IIDR and PIDR name nobody. */
 static bool irs_raz_wi(u32 off)
 {
 	return (off >= 0x340 && off < 0x3d8) || off >= IRS_DEVARCH;
@@ -167,7 +167,7 @@ static u64 read_reg(const struct gicv5 *gic, u32 off)
 	case IRS_SPI_SELR:
 		return irs->spi_selr;
 	case IRS_SPI_CFGR:
-		return irs->spi_selr < GICV5_NR_SPIS && gic->spi[irs->spi_selr].level;
+		return irs->spi_selr < GICV5_NR_SPIS && gic->spi[irs->spi_selr].level_trigger;
 	case IRS_SPI_STATUSR:
 		return STATUSR_IDLE | (irs->spi_selr < GICV5_NR_SPIS ? STATUSR_V : 0);
 	case IRS_PE_SELR:
@@ -246,7 +246,11 @@ static void write_reg(struct gicv5 *gic, u32 off, u64 val)
 		break;
 	case IRS_SPI_CFGR:
 		if (irs->spi_selr < GICV5_NR_SPIS)
-			gicv5_spi_set_level(gic, irs->spi_selr, val & 1);
+			gicv5_spi_set_trigger(gic, irs->spi_selr, val & 1);
+		break;
+	case IRS_SPI_RESAMPLER:
+		if ((val & 0xffffff) < GICV5_NR_SPIS)
+			gicv5_spi_resample(gic, val & 0xffffff);
 		break;
 	case IRS_PE_SELR:
 		irs->pe_selr = val & 0xffff;

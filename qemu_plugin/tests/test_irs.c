@@ -74,7 +74,7 @@ void test_irs(void)
 	CHECK_EQ(irs_rd(0x118), 3);
 	irs_wr(0x114, 1);
 	CHECK_EQ(irs_rd(0x114), 1);
-	CHECK(gic.spi[255].level);
+	CHECK(board.spi_level[255]);
 	irs_wr(0x108, 256);
 	CHECK_EQ(irs_rd(0x118), 1); /* not V */
 	irs_wr(0x114, 1);
