@@ -243,13 +243,6 @@ AVOIDED: Final = (
         lambda _, op: op.reg == "GIC_CDAFF" and op.value >> 32 & 0xFFFF >= MAX_CPUS,
     ),
     Avoided(
-        "ours-irsen-resets", Owner.OURS,
-        "IRS_CR0.IRSEN = 1 resets everything: a plugin is not told of a system reset, and takes "
-        "this for one (by design)",
-        (write("PCR", 31), irs_write(0x80, 1), read("PCR")),
-        lambda _, op: op.code is Code.IRS_WRITE and op.off == 0x80 and bool(op.value & 1),
-    ),
-    Avoided(
         "ours-ist", Owner.OURS,
         "IRS_IST_BASER.VALID is set again: x-5 finds in the table what it left there, ours takes "
         "any table for one of zeros",
