@@ -21,9 +21,10 @@
 #define VECTOR_LOWER_SYNC 0x400
 #define VECTOR_LOWER_IRQ  0x480
 
-#define HCR_IMO BIT(4)
-#define HCR_TGE BIT(27)
-#define HCR_E2H BIT(34)
+#define HCR_IMO	 BIT(4)
+#define HCR_TID3 BIT(18)
+#define HCR_TGE	 BIT(27)
+#define HCR_E2H	 BIT(34)
 
 #define PFR2_GCIE_MASK GENMASK(15, 12)
 #define PFR2_GCIE_IMP  BIT(12)
@@ -151,7 +152,7 @@ void el2_read_esr(unsigned int cpu, void *ref)
 	qemu_plugin_set_pc(vcpu_pc(v, in) + 4);
 }
 
-/* MRS from ID_AA64PFR2_EL1: there is a GICv5 CPU interface. A guest's read is KVM's business. */
+/* MRS from ID_AA64PFR2_EL1: there is a GICv5 CPU interface. With TID3, EL2 answers for EL1. */
 void el2_read_pfr2(unsigned int cpu, void *ref)
 {
 	struct vcpu *v = &platform.vcpu[cpu];
@@ -159,7 +160,7 @@ void el2_read_pfr2(unsigned int cpu, void *ref)
 	unsigned int el = vcpu_el(v);
 	u64 val;
 
-	if (el == 0 || (el == 1 && platform.gic.cpu[cpu].el1_virtual))
+	if (el == 0 || (el == 1 && (vcpu_read(v, VR_HCR_EL2) & HCR_TID3)))
 		return;
 	val = vcpu_read(v, VR_ID_AA64PFR2_EL1);
 	vcpu_write_x(v, insn_rt(in.word), (val & ~PFR2_GCIE_MASK) | PFR2_GCIE_IMP);

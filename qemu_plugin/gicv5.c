@@ -38,7 +38,7 @@ void gicv5_reset(struct gicv5 *gic)
 		gic->cpu[i].hfgwtr = kept[i].hfgwtr;
 		gic->cpu[i].hfgitr = kept[i].hfgitr;
 	}
-	gic->dirty = (1u << gic->nr_cpus) - 1;
+	gicv5_mark_all(gic);
 }
 
 /* ICH_HFG*_EL2: a clear bit traps. Registers and bits exist at EL1 regardless of HCR_EL2.IMO. */

@@ -177,14 +177,21 @@ struct gicv5_cpu {
 	u64 vctlr, hfgrtr, hfgwtr, hfgitr;
 };
 
-/* An SPI or LPI. An SPI's pending state lives on the board. */
+/*
+ * An SPI or LPI. An SPI's pending state lives on the board: of an Edge trigger
+ * a latch, of a Level trigger the line or, if software has set it, the latch.
+ */
 struct gicv5_iri {
-	bool enable, pend, active, level;
+	bool enable, active;
+	bool pend;	    /* of an SPI: the latch, when last looked at */
+	bool level;	    /* handling mode */
+	bool level_trigger; /* SPI: trigger mode */
+	bool line;	    /* SPI with a Level trigger: the line, when last looked at */
 	u8 prio, cpu;
 };
 
 struct gicv5_irs {
-	u32 cr0, cr1, spi_selr, pe_selr, ist_cfgr, pe_dps, vmt_cfgr, vm_selr;
+	u32 cr0, cr1, spi_selr, pe_selr, ist_cfgr, vmt_cfgr, vm_selr;
 	u64 ist_baser, vmt_baser, vpe_selr;
 };
 
@@ -230,9 +237,9 @@ struct gicv5_options {
 struct gicv5_board {
 	u64 (*ppi_lines)(void *ctx, unsigned int cpu);
 	u32 (*spi_pending)(void *ctx, unsigned int word);
-	void (*spi_set_pending)(void *ctx, unsigned int spi, bool pending);
+	void (*spi_set_pending)(void *ctx, unsigned int spi, bool pending); /* the latch */
 	void (*spi_set_target)(void *ctx, unsigned int spi, unsigned int cpu);
-	void (*spi_set_level)(void *ctx, unsigned int spi, bool level);
+	void (*spi_set_level)(void *ctx, unsigned int spi, bool level); /* the trigger mode */
 	/* Physical memory, little-endian. False: there is none at @addr. */
 	bool (*mem_read)(void *ctx, u64 addr, void *buf, size_t len);
 	bool (*mem_write)(void *ctx, u64 addr, const void *buf, size_t len);

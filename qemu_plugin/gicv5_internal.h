@@ -34,6 +34,17 @@ static inline void gicv5_mark(struct gicv5 *gic, unsigned int cpu)
 	gic->dirty |= 1u << cpu;
 }
 
+static inline void gicv5_mark_all(struct gicv5 *gic)
+{
+	gic->dirty |= (1u << gic->nr_cpus) - 1;
+}
+
+/* If not, it presents none of its SPIs and LPIs to any CPU. */
+static inline bool gicv5_irs_enabled(const struct gicv5 *gic)
+{
+	return gic->irs.cr0 & IRS_CR0_IRSEN;
+}
+
 /* gicv5.c: what physical and virtual PPIs have in common */
 unsigned int gicv5_ppi_hppi(const struct gicv5_ppis *p, const u64 pend[2], u32 *intid);
 u64 gicv5_ppi_read(const struct gicv5_ppis *p, const struct gicv5_op *op, const u64 pend[2]);
@@ -60,8 +71,10 @@ void gicv5_iri_activate(struct gicv5 *gic, u32 intid);
 unsigned int gicv5_iri_hppi(const struct gicv5 *gic, unsigned int cpu, unsigned int best,
 			    u32 *intid);
 bool gicv5_lpi_signals(const struct gicv5 *gic, unsigned int cpu);
+void gicv5_lpi_forget(struct gicv5 *gic);
 void gicv5_lpi_pend(struct gicv5 *gic, u32 id);
-void gicv5_spi_set_level(struct gicv5 *gic, unsigned int spi, bool level);
+void gicv5_spi_set_trigger(struct gicv5 *gic, unsigned int spi, bool level);
+void gicv5_spi_resample(struct gicv5 *gic, unsigned int spi);
 
 /* gicv5_vm.c: the VM table, VPEs and their doorbells */
 #define NO_ENTRY (~(u64)0) /* the address of a table entry that is not there */
@@ -78,6 +91,9 @@ u64 gicv5_vpe_read_dbr(const struct gicv5 *gic, u32 vm, u32 vpe);
 void gicv5_vpe_changed(struct gicv5 *gic, u32 vm, u32 vpe);
 void gicv5_vm_changed(struct gicv5 *gic, u32 vm);
 void gicv5_context_write(struct gicv5 *gic, unsigned int cpu, u64 val);
+
+/* gicv5_irs.c: LPIs exist below it */
+u32 gicv5_nr_lpis(const struct gicv5 *gic);
 
 /* gicv5_irs_virt.c: the registers that lead there */
 u64 gicv5_irs_virt_read(const struct gicv5 *gic, u32 off);

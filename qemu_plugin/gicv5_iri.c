@@ -7,6 +7,8 @@
  * nobody ever walks all 4096 LPIs. An interrupt is taken out of the bitmaps
  * before it changes and put back after.
  */
+#include <string.h>
+
 #include "gicv5_internal.h"
 
 static struct gicv5_iri *find(struct gicv5 *gic, u64 intid)
@@ -17,7 +19,7 @@ static struct gicv5_iri *find(struct gicv5 *gic, u64 intid)
 	case GICV5_TYPE_SPI:
 		return id < GICV5_NR_SPIS ? &gic->spi[id] : NULL;
 	case GICV5_TYPE_LPI:
-		return id < GICV5_NR_LPIS ? &gic->lpi[id] : NULL;
+		return id < gicv5_nr_lpis(gic) ? &gic->lpi[id] : NULL;
 	}
 	return NULL;
 }
@@ -63,15 +65,72 @@ static bool spi_pending(const struct gicv5 *gic, u32 id)
 	return gic->board->spi_pending(gic->ctx, id / 32) >> id % 32 & 1;
 }
 
-void gicv5_spi_set_level(struct gicv5 *gic, unsigned int spi, bool level)
+static void spi_latch(struct gicv5 *gic, u32 id, bool latch)
 {
-	gic->spi[spi].level = level;
-	gic->board->spi_set_level(gic->ctx, spi, level);
+	gic->spi[id].pend = latch;
+	gic->board->spi_set_pending(gic->ctx, id, latch);
 }
 
-static u64 config(const struct gicv5 *gic, u64 intid, const struct gicv5_iri *iri)
+/*
+ * Does an SPI pend? An event of its line also copies the trigger mode into the
+ * handling mode. Nobody tells of events, but what pends, did not when last
+ * looked at, and was not made to by software, does so by its line.
+ *
+ * A falling line of a Level trigger ends the pending state, even if software
+ * set it. The board keeps line and latch apart, and nobody tells of the fall:
+ * so there is no latch any more once the line has been seen high.
+ */
+static bool spi_look(struct gicv5 *gic, u32 id)
 {
-	bool pend = is_spi(intid) ? spi_pending(gic, GICV5_ID(intid)) : iri->pend;
+	struct gicv5_iri *spi = &gic->spi[id];
+	bool latch = spi->pend, pend;
+
+	if (!spi->level_trigger) {
+		pend = spi_pending(gic, id);
+		if (pend && !latch)
+			spi->level = false;
+		spi->pend = pend;
+		return pend;
+	}
+	if (latch)
+		spi_latch(gic, id, false);
+	pend = spi_pending(gic, id);
+	if (pend && !spi->line)
+		spi->level = true;
+	spi->line = pend;
+	if (!latch || pend)
+		return pend;
+	spi_latch(gic, id, true);
+	return true;
+}
+
+/* Of a Level trigger: the line decides, whatever there was. An Edge SPI's line cannot be read. */
+void gicv5_spi_resample(struct gicv5 *gic, unsigned int spi)
+{
+	if (!gic->spi[spi].level_trigger)
+		return;
+	spi_latch(gic, spi, false);
+	gic->spi[spi].line = false;
+	spi_look(gic, spi);
+}
+
+/*
+ * A change to Level asks the line. After a change to Edge an SPI pends if it
+ * did, unless its line is high: and then spi_look() has dropped the latch.
+ */
+void gicv5_spi_set_trigger(struct gicv5 *gic, unsigned int spi, bool level)
+{
+	if (gic->spi[spi].level_trigger == level)
+		return;
+	spi_look(gic, spi);
+	gic->spi[spi].level_trigger = level;
+	gic->board->spi_set_level(gic->ctx, spi, level);
+	gicv5_spi_resample(gic, spi);
+}
+
+static u64 config(struct gicv5 *gic, u64 intid, const struct gicv5_iri *iri)
+{
+	bool pend = is_spi(intid) ? spi_look(gic, GICV5_ID(intid)) : iri->pend;
 
 	return (u64)iri->cpu << 32 | (u64)iri->prio << 11 | (u64)iri->level << 5 |
 	       (u64)iri->active << 4 | (u64)pend << 2 | (u64)iri->enable << 1;
@@ -108,18 +167,18 @@ void gicv5_iri_command(struct gicv5 *gic, unsigned int cpu, const struct gicv5_o
 			gic->board->spi_set_target(gic->ctx, id, iri->cpu);
 		break;
 	case GIC_CDPEND:
-		iri->pend = FIELD(val, 32, 32);
-		if (is_spi(val))
-			gic->board->spi_set_pending(gic->ctx, id, iri->pend);
+		if (!is_spi(val))
+			iri->pend = FIELD(val, 32, 32);
+		else if (!spi_look(gic, id) || !FIELD(val, 32, 32))
+			spi_latch(gic, id, FIELD(val, 32, 32));
 		break;
 	case GIC_CDDI:
 		iri->active = false;
 		break;
 	case GIC_CDHM:
 		if (is_spi(val))
-			gicv5_spi_set_level(gic, id, FIELD(val, 32, 32));
-		else
-			iri->level = FIELD(val, 32, 32);
+			spi_look(gic, id);
+		iri->level = FIELD(val, 32, 32);
 		break;
 	}
 	put_back(gic, val, iri);
@@ -131,9 +190,13 @@ void gicv5_iri_activate(struct gicv5 *gic, u32 intid)
 
 	take_out(gic, intid, iri);
 	iri->active = true;
-	if (is_spi(intid)) /* consumes an edge; a level stays for as long as its line is high */
-		gic->board->spi_set_pending(gic->ctx, GICV5_ID(intid), false);
-	else if (!iri->level)
+	if (is_spi(intid))
+		spi_look(gic, GICV5_ID(intid));
+	if (iri->level)
+		return; /* its source, or software, takes the pending state back */
+	if (is_spi(intid))
+		spi_latch(gic, GICV5_ID(intid), false);
+	else
 		iri->pend = false;
 }
 
@@ -150,12 +213,24 @@ void gicv5_lpi_pend(struct gicv5 *gic, u32 id)
 	put_back(gic, intid, iri);
 }
 
+/* Their table is no longer valid. The next one comes empty: software writes zeros first. */
+void gicv5_lpi_forget(struct gicv5 *gic)
+{
+	memset(gic->lpi, 0, sizeof(gic->lpi));
+	for (unsigned int cpu = 0; cpu < gic->nr_cpus; cpu++)
+		memset(gic->cpu[cpu].lpi_live, 0, sizeof(gic->cpu[cpu].lpi_live));
+	gic->lpi_words = 0;
+	gicv5_mark_all(gic);
+}
+
 /* Better than @best? A tie goes to the PPI, then the LPI, then the SPI. */
 unsigned int gicv5_iri_hppi(const struct gicv5 *gic, unsigned int cpu, unsigned int best,
 			    u32 *intid)
 {
 	const struct gicv5_cpu *c = &gic->cpu[cpu];
 
+	if (!gicv5_irs_enabled(gic))
+		return best;
 	for (unsigned int w = 0; w < gic->lpi_words; w++) {
 		for (u64 m = c->lpi_live[w]; m; m &= m - 1) {
 			unsigned int n = w * 64 + (unsigned int)__builtin_ctzll(m);
@@ -187,6 +262,8 @@ bool gicv5_lpi_signals(const struct gicv5 *gic, unsigned int cpu)
 {
 	const struct gicv5_cpu *c = &gic->cpu[cpu];
 
+	if (!gicv5_irs_enabled(gic))
+		return false;
 	for (unsigned int w = 0; w < gic->lpi_words; w++)
 		for (u64 m = c->lpi_live[w]; m; m &= m - 1)
 			if (gicv5_phys_sufficient(c, gic->lpi[w * 64 + __builtin_ctzll(m)].prio))

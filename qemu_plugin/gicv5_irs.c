@@ -4,9 +4,10 @@
  * of up to 1024 VPEs. Every command completes at once, so each STATUSR always
  * says IDLE.
  *
- * The physical IST is accepted but not used: LPI state stays in struct gicv5,
- * and no software may look into a physical IST while it is valid. The tables
- * of virtual machines are used (gicv5_vm.c, gicv5_vist.c).
+ * While the physical IST is valid there are LPIs, but nothing is kept in it:
+ * LPI state stays in struct gicv5, and no software may look into a physical
+ * IST while it is valid. The tables of virtual machines are used
+ * (gicv5_vm.c, gicv5_vist.c).
  */
 #include <stdio.h>
 
@@ -18,7 +19,8 @@
 #define IDR0_INT_DOM_NS	     BIT(0)
 #define IDR0_PA_RANGE	     (7u << 2) /* 56 bits, as QEMU's own IRS */
 #define IDR0_VIRT	     BIT(6)
-#define IDR2_MIN_LPI_ID_BITS (12u << 6)
+#define MIN_LPI_ID_BITS	     12u
+#define IDR2_MIN_LPI_ID_BITS (MIN_LPI_ID_BITS << 6)
 #define IDR2_LPI	     BIT(5)
 #define IDR2_IST_LEVELS	     BIT(10)
 #define IDR2_IST_L2SZ_4K     BIT(11)
@@ -30,7 +32,8 @@
 #define IDR4_VPE_ID_BITS (9u << 6)
 #define IDR4_VPED_SZ	 6u /* 64 bytes; not used */
 
-#define IST_BASER_MASK	   (GENMASK(55, 6) | BIT(0))
+#define IST_BASER_VALID	   BIT(0)
+#define IST_BASER_MASK	   (GENMASK(55, 6) | IST_BASER_VALID)
 #define IST_CFGR_TWO_LEVEL BIT(16)
 #define IST_CFGR_MASK	   (BIT(16) | GENMASK(8, 5) | GENMASK(4, 0))
 
@@ -97,7 +100,7 @@ static const struct irs_reg {
 	REG32(IRS_SAVE_VM_STATUSR),
 };
 
-/* The IRS has neither MEC nor MPAM nor software error reporting, and no identification codes. */
+/* The IRS has neither MEC nor MPAM nor software error reporting; IIDR and PIDR name nobody. */
 static bool irs_raz_wi(u32 off)
 {
 	return (off >= 0x340 && off < 0x3d8) || off >= IRS_DEVARCH;
@@ -164,7 +167,7 @@ static u64 read_reg(const struct gicv5 *gic, u32 off)
 	case IRS_SPI_SELR:
 		return irs->spi_selr;
 	case IRS_SPI_CFGR:
-		return irs->spi_selr < GICV5_NR_SPIS && gic->spi[irs->spi_selr].level;
+		return irs->spi_selr < GICV5_NR_SPIS && gic->spi[irs->spi_selr].level_trigger;
 	case IRS_SPI_STATUSR:
 		return STATUSR_IDLE | (irs->spi_selr < GICV5_NR_SPIS ? STATUSR_V : 0);
 	case IRS_PE_SELR:
@@ -172,14 +175,20 @@ static u64 read_reg(const struct gicv5 *gic, u32 off)
 	case IRS_PE_STATUSR:
 		return STATUSR_IDLE |
 		       (irs->pe_selr < gic->nr_cpus ? STATUSR_V | PE_STATUSR_ONLINE : 0);
-	case IRS_PE_CR0:
-		return irs->pe_selr < gic->nr_cpus && (irs->pe_dps >> irs->pe_selr & 1);
 	case IRS_IST_BASER:
 		return irs->ist_baser;
 	case IRS_IST_CFGR:
 		return irs->ist_cfgr;
 	case IRS_DEVARCH: /* Arm, GICv5 IRS */
 		return 0x47705a19;
+	case IRS_CIDR0: /* a CoreSight component that tells of itself in DEVARCH */
+		return 0x0d;
+	case IRS_CIDR0 + 4:
+		return 0xf0;
+	case IRS_CIDR0 + 8:
+		return 0x05;
+	case IRS_CIDR0 + 12:
+		return 0xb1;
 	}
 	return gicv5_irs_virt_read(gic, off);
 }
@@ -191,9 +200,33 @@ static void map_l2_ist(const struct gicv5 *gic, u32 id)
 	unsigned int istsz = FIELD(irs->ist_cfgr, 8, 7), l2sz = FIELD(irs->ist_cfgr, 6, 5);
 	u64 addr = (irs->ist_baser & GENMASK(55, 6)) + (id >> (10 + 2 * l2sz - istsz)) * 8;
 
-	if ((irs->ist_baser & 1) && (irs->ist_cfgr & IST_CFGR_TWO_LEVEL) &&
+	if ((irs->ist_baser & IST_BASER_VALID) && (irs->ist_cfgr & IST_CFGR_TWO_LEVEL) &&
 	    !(id >> FIELD(irs->ist_cfgr, 4, 0)))
 		gicv5_mem_write(gic, addr, gicv5_mem_read(gic, addr, 8) | 1, 8);
+}
+
+u32 gicv5_nr_lpis(const struct gicv5 *gic)
+{
+	unsigned int bits = FIELD(gic->irs.ist_cfgr, 4, 0);
+
+	if (!(gic->irs.ist_baser & IST_BASER_VALID))
+		return 0;
+	if (bits < MIN_LPI_ID_BITS)
+		bits = MIN_LPI_ID_BITS;
+	return 1u << (bits < GICV5_LPI_ID_BITS ? bits : GICV5_LPI_ID_BITS);
+}
+
+/* While the table is valid, all that software may do is to end that. */
+static void write_ist_baser(struct gicv5 *gic, u64 val)
+{
+	u64 *baser = &gic->irs.ist_baser;
+
+	if (!(*baser & IST_BASER_VALID)) {
+		*baser = val & IST_BASER_MASK;
+	} else if (!(val & IST_BASER_VALID)) {
+		*baser &= ~IST_BASER_VALID;
+		gicv5_lpi_forget(gic);
+	}
 }
 
 static void write_reg(struct gicv5 *gic, u32 off, u64 val)
@@ -203,6 +236,7 @@ static void write_reg(struct gicv5 *gic, u32 off, u64 val)
 	switch (off) {
 	case IRS_CR0:
 		irs->cr0 = val & IRS_CR0_IRSEN;
+		gicv5_mark_all(gic);
 		break;
 	case IRS_CR1:
 		irs->cr1 = val & 0xffff;
@@ -212,21 +246,21 @@ static void write_reg(struct gicv5 *gic, u32 off, u64 val)
 		break;
 	case IRS_SPI_CFGR:
 		if (irs->spi_selr < GICV5_NR_SPIS)
-			gicv5_spi_set_level(gic, irs->spi_selr, val & 1);
+			gicv5_spi_set_trigger(gic, irs->spi_selr, val & 1);
+		break;
+	case IRS_SPI_RESAMPLER:
+		if ((val & 0xffffff) < GICV5_NR_SPIS)
+			gicv5_spi_resample(gic, val & 0xffffff);
 		break;
 	case IRS_PE_SELR:
 		irs->pe_selr = val & 0xffff;
 		break;
-	case IRS_PE_CR0: /* DPS has no effect: nothing here powers down */
-		if (irs->pe_selr < gic->nr_cpus)
-			irs->pe_dps = (irs->pe_dps & ~(1u << irs->pe_selr)) |
-				      (u32)(val & 1) << irs->pe_selr;
-		break;
 	case IRS_IST_BASER:
-		irs->ist_baser = val & IST_BASER_MASK;
+		write_ist_baser(gic, val);
 		break;
 	case IRS_IST_CFGR:
-		irs->ist_cfgr = val & IST_CFGR_MASK;
+		if (!(irs->ist_baser & IST_BASER_VALID))
+			irs->ist_cfgr = val & IST_CFGR_MASK;
 		break;
 	case IRS_MAP_L2_ISTR:
 		map_l2_ist(gic, GICV5_ID(val));

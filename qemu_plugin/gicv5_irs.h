@@ -46,6 +46,7 @@
 #define IRS_SAVE_VMR	    0x300
 #define IRS_SAVE_VM_STATUSR 0x308
 #define IRS_DEVARCH	    0xffbc
+#define IRS_CIDR0	    0xfff0
 
 #define STATUSR_IDLE BIT(0)
 #define STATUSR_V    BIT(1)

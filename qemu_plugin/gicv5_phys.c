@@ -61,6 +61,8 @@ void gicv5_phys_signals(const struct gicv5 *gic, unsigned int cpu, struct gicv5_
 		}
 	}
 	out->now = edge[0] || edge[1] || gicv5_lpi_signals(gic, cpu);
+	if (!gicv5_irs_enabled(gic))
+		return;
 	for (unsigned int w = 0; w < ARRAY_SIZE(c->spi_live); w++) {
 		for (u64 m = c->spi_live[w]; m; m &= m - 1) {
 			unsigned int n = w * 64 + (unsigned int)__builtin_ctzll(m);

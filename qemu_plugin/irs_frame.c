@@ -22,11 +22,13 @@
 #define DFSC_EXTERNAL	0x10
 
 /*
- * The first thing that a booting kernel does to an IRS is to enable it, and a
- * plugin is not told of a reset. Enabling an IRS therefore is a reset.
+ * The first thing that a booting kernel does to a GICv5 is to set up its IRS.
+ * That is early enough to notice that the machine was reset.
  */
-static void new_boot(void)
+static void notice_reset(void)
 {
+	if (!wire_machine_was_reset())
+		return;
 	gicv5_reset(&platform.gic);
 	wire_reset();
 	for (unsigned int i = 0; i < platform.gic.nr_cpus; i++)
@@ -64,11 +66,10 @@ static void perform(unsigned int cpu, unsigned int el, u64 pc, const struct acce
 	if (a->size == 4)
 		val = (u32)val;
 	platform_lock();
+	notice_reset();
 	if (a->load) {
 		known = gicv5_irs_read(gic, off, a->size, &val);
 	} else {
-		if (off == IRS_CR0 && (val & IRS_CR0_IRSEN))
-			new_boot();
 		wire_init_cpu(cpu); /* SPI_CFGR reaches the wire */
 		known = gicv5_irs_write(gic, off, a->size, val);
 	}

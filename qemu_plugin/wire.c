@@ -11,6 +11,7 @@
 #define GICH_BASE 0x08030000ull
 
 #define GICD_CTLR	  (GICD_BASE + 0x000)
+#define GICD_CTLR_ENABLE  1
 #define GICD_ISENABLER(n) (GICD_BASE + 0x100 + 4 * (n))
 #define GICD_ICENABLER(n) (GICD_BASE + 0x180 + 4 * (n))
 #define GICD_ISPENDR(n)	  (GICD_BASE + 0x200 + 4 * (n))
@@ -128,10 +129,7 @@ const struct gicv5_board wire_board = {
 };
 
 /* ---- set-up ------------------------------------------------------------------ */
-/*
- * The first GICv5 access of a CPU sets up its wires. A guest kernel may have
- * left anything in the GICv2 (kexec), so write all that matters.
- */
+/* The first GICv5 access of a CPU sets up its wires: all that matters, whatever it was. */
 static void init_dist(struct wire *w)
 {
 	for (unsigned int n = 1; n <= GICV5_NR_SPIS / 32; n++)
@@ -141,7 +139,7 @@ static void init_dist(struct wire *w)
 	for (unsigned int n = 0; n < GICV5_NR_SPIS / 4; n++)
 		wr(GICD_ITARGETSR(8 + n), 0x01010101); /* CPU 0, as struct gicv5_iri */
 	memset(w->spi, 0, sizeof(w->spi));
-	wr(GICD_CTLR, 1);
+	wr(GICD_CTLR, GICD_CTLR_ENABLE);
 	w->dist_ready = true;
 }
 
@@ -163,6 +161,11 @@ void wire_init_cpu(unsigned int cpu)
 	wr(GICH_LR0, 0);
 	wr(GICH_HCR, 1);
 	platform.gic.dirty |= 1u << cpu;
+}
+
+bool wire_machine_was_reset(void)
+{
+	return platform.wire.dist_ready && !(rd(GICD_CTLR) & GICD_CTLR_ENABLE);
 }
 
 void wire_reset(void)

@@ -35,7 +35,11 @@ extern const struct gicv5_board wire_board;
 void wire_probe(void);
 /* On the CPU's own thread; cheap once it has been done. */
 void wire_init_cpu(unsigned int cpu);
-/* The machine was reset. */
+/*
+ * Nobody tells a plugin of a reset, but it turns the GICv2 off, which nothing
+ * else does. True until wire_reset().
+ */
+bool wire_machine_was_reset(void);
 void wire_reset(void);
 /* Make the wires agree with the GICv5, on the thread of CPU @me. */
 void wire_sync(unsigned int me);

@@ -9,14 +9,15 @@
 
 struct board {
 	u64 line[GICV5_MAX_CPUS];
-	u32 spi_pend[GICV5_NR_SPIS / 32];
+	u32 spi_pend[GICV5_NR_SPIS / 32]; /* latches */
+	u32 spi_line[GICV5_NR_SPIS / 32];
 	u8 spi_target[GICV5_NR_SPIS];
 	bool spi_level[GICV5_NR_SPIS];
 	unsigned int samples; /* how often the PPI lines were read */
 	u8 mem[1 << 20];      /* at MEM_BASE */
 };
 
-/* The system under test; setup() makes it new, with every EL2 control open. */
+/* The system under test; setup() makes it new, with every EL2 control open, the IRS on, and an IST. */
 extern struct gicv5 gic;
 extern struct board board;
 void setup(unsigned int nr_cpus);
@@ -32,6 +33,7 @@ u32 irs_rd(u32 off);
 void irs_wr(u32 off, u32 val);
 u64 irs_rd64(u32 off);
 void irs_wr64(u32 off, u64 val);
+void spi_line(unsigned int spi, bool level);
 u64 mem64(u64 addr);
 u32 mem32(u64 addr);
 void set_mem64(u64 addr, u64 val);

@@ -29,6 +29,8 @@ static u32 dist_read(unsigned int cpu, u32 off)
 {
 	u32 val = 0;
 
+	if (!off)
+		return gic.ctlr;
 	if (off >= 0x200 && off < 0x200 + 4 * WORDS)
 		return pending(cpu, (off - 0x200) / 4);
 	if (off >= 0x820 && off < 0x800 + 32 * WORDS) {

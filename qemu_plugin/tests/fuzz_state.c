@@ -61,6 +61,18 @@ static u32 where(u8 kind, const u8 *raw)
 	return v;
 }
 
+static void irs(struct replay *r, u32 off, u64 val)
+{
+	replay_step(r, &(struct replay_access){
+			       .kind = REPLAY_IRS_WRITE, .size = 8, .where = off, .val = val });
+}
+
+static void irs32(struct replay *r, u32 off, u32 val)
+{
+	replay_step(r, &(struct replay_access){
+			       .kind = REPLAY_IRS_WRITE, .size = 4, .where = off, .val = val });
+}
+
 /* Everything switched on, as a kernel leaves it. */
 static void open_up(struct replay *r)
 {
@@ -77,6 +89,9 @@ static void open_up(struct replay *r)
 		{ SYS_ENC(3, 4, 12, 11, 7), ~(u64)0 }, /* ICH_VMCR_EL2 */
 	};
 
+	irs32(r, IRS_CR0, 1);
+	irs32(r, 0x190, GICV5_LPI_ID_BITS); /* a linear IST of LPIs */
+	irs(r, 0x180, (REPLAY_MEM_BASE + 0x8000) | 1);
 	for (unsigned int cpu = 0; cpu < r->gic.nr_cpus; cpu++)
 		for (size_t i = 0; i < ARRAY_SIZE(opening); i++)
 			replay_step(r, &(struct replay_access){
@@ -86,12 +101,6 @@ static void open_up(struct replay *r)
 					       .where = opening[i].enc,
 					       .val = opening[i].val,
 				       });
-}
-
-static void irs(struct replay *r, u32 off, u64 val)
-{
-	replay_step(r, &(struct replay_access){
-			       .kind = REPLAY_IRS_WRITE, .size = 8, .where = off, .val = val });
 }
 
 static void poke(struct replay *r, u32 where, u64 val)
@@ -105,8 +114,7 @@ static void make_vm(struct replay *r)
 {
 	const u64 map = BIT(63), base = REPLAY_MEM_BASE;
 
-	replay_step(r, &(struct replay_access){
-			       .kind = REPLAY_IRS_WRITE, .size = 4, .where = 0x210, .val = 8 });
+	irs32(r, 0x210, 8);
 	irs(r, 0x200, base | 1);
 	poke(r, 0x28, (u64)2 << 59 | (base + 0x1000));
 	irs(r, 0x2c8, map | 1);

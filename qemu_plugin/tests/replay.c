@@ -200,7 +200,8 @@ u32 replay_audit(const struct replay *r)
 	u32 broken = FINE;
 
 	for (unsigned int n = 0; n < GICV5_NR_SPIS; n++)
-		if (gic->spi[n].level != r->spi_level[n] || gic->spi[n].cpu != r->spi_target[n])
+		if (gic->spi[n].level_trigger != r->spi_level[n] ||
+		    gic->spi[n].cpu != r->spi_target[n])
 			return SPI_ON_BOARD;
 	for (unsigned int w = 0; !broken && w < GICV5_NR_SPIS / 64; w++)
 		broken = audit_live(gic, gic->spi, true, w);

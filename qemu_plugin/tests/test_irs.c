@@ -4,6 +4,43 @@
 
 #include "check.h"
 
+static void test_ist(void)
+{
+	irs_wr64(0x180, 0);
+	irs_wr64(0x180, ~(u64)1);
+	CHECK_EQ(irs_rd64(0x180), 0x00ffffffffffffc0);
+	irs_wr(0x184, 0x12); /* halves */
+	CHECK_EQ(irs_rd(0x184), 0x12);
+	CHECK_EQ(irs_rd(0x180), 0xffffffc0);
+	irs_wr(0x190, ~0u);
+	CHECK_EQ(irs_rd(0x190), 0x101ff);
+	CHECK_EQ(irs_rd(0x194), 1);
+
+	/* a level 2 table: two levels, 16 KB, 8 bytes an entry, 14 bits */
+	irs_wr(0x190, BIT(16) | 1 << 7 | 1 << 5 | 14);
+	irs_wr64(0x180, MEM_BASE | 1);
+	set_mem64(MEM_BASE + 8 * 2, MEM_BASE + 0x4000);
+	irs_wr(0x1c0, 2048 * 2 + 5);
+	CHECK_EQ(mem64(MEM_BASE + 8 * 2), (MEM_BASE + 0x4000) | 1);
+	CHECK_EQ(mem64(MEM_BASE + 8 * 1), 0);
+	irs_wr(0x1c0, 1 << 14); /* not an LPI */
+	CHECK_EQ(mem64(MEM_BASE + 8 * 8), 0);
+
+	/* while it is valid, only VALID can be changed */
+	irs_wr(0x190, 15);
+	CHECK_EQ(irs_rd(0x190), 0x100ae);
+	irs_wr64(0x180, (MEM_BASE + 0x10000) | 1);
+	CHECK_EQ(irs_rd64(0x180), MEM_BASE | 1);
+	irs_wr64(0x180, MEM_BASE + 0x10000);
+	CHECK_EQ(irs_rd64(0x180), MEM_BASE);
+	irs_wr(0x1c0, 0);
+	CHECK_EQ(mem64(MEM_BASE), 0);
+	irs_wr(0x190, 14);
+	irs_wr64(0x180, MEM_BASE | 1);
+	irs_wr(0x1c0, 2048); /* linear */
+	CHECK_EQ(mem64(MEM_BASE + 8), 0);
+}
+
 void test_irs(void)
 {
 	char buf[16];
@@ -19,9 +56,12 @@ void test_irs(void)
 	CHECK_EQ(irs_rd(0x018), 256);
 	CHECK_EQ(irs_rd(0x01c), 0);
 	CHECK_EQ(irs_rd(0xffbc), 0x47705a19);
+	CHECK_EQ(irs_rd(0xfff0) | irs_rd(0xfff4) << 8 | irs_rd(0xfff8) << 16 | irs_rd(0xfffc) << 24,
+		 0xb105f00d);
 	irs_wr(0x000, ~0u); /* read-only */
 	CHECK_EQ(irs_rd(0x000), 0x5d);
 
+	irs_wr(IRS_CR0, 0);
 	CHECK_EQ(irs_rd(IRS_CR0), 2);
 	irs_wr(IRS_CR0, ~0u);
 	CHECK_EQ(irs_rd(IRS_CR0), 3);
@@ -34,7 +74,7 @@ void test_irs(void)
 	CHECK_EQ(irs_rd(0x118), 3);
 	irs_wr(0x114, 1);
 	CHECK_EQ(irs_rd(0x114), 1);
-	CHECK(gic.spi[255].level);
+	CHECK(board.spi_level[255]);
 	irs_wr(0x108, 256);
 	CHECK_EQ(irs_rd(0x118), 1); /* not V */
 	irs_wr(0x114, 1);
@@ -42,35 +82,12 @@ void test_irs(void)
 
 	irs_wr(0x140, 1);
 	CHECK_EQ(irs_rd(0x144), 7);
-	irs_wr(0x148, 1);
-	CHECK_EQ(irs_rd(0x148), 1);
-	irs_wr(0x140, 0);
+	irs_wr(0x148, 1); /* DPS: there is no 1-of-N */
 	CHECK_EQ(irs_rd(0x148), 0);
 	irs_wr(0x140, 2);
 	CHECK_EQ(irs_rd(0x144), 1);
 
-	CHECK(gicv5_irs_write(&gic, 0x180, 8, ~(u64)0));
-	CHECK(gicv5_irs_read(&gic, 0x180, 8, &val));
-	CHECK_EQ(val, 0x00ffffffffffffc1);
-	irs_wr(0x184, 0x12); /* halves */
-	CHECK_EQ(irs_rd(0x184), 0x12);
-	CHECK_EQ(irs_rd(0x180), 0xffffffc1);
-	irs_wr(0x190, ~0u);
-	CHECK_EQ(irs_rd(0x190), 0x101ff);
-	CHECK_EQ(irs_rd(0x194), 1);
-
-	/* a level 2 table of the physical IST: two levels, 16 KB, 8 bytes an entry, 14 bits */
-	irs_wr(0x190, BIT(16) | 1 << 7 | 1 << 5 | 14);
-	irs_wr64(0x180, MEM_BASE | 1);
-	set_mem64(MEM_BASE + 8 * 2, MEM_BASE + 0x4000);
-	irs_wr(0x1c0, 2048 * 2 + 5);
-	CHECK_EQ(mem64(MEM_BASE + 8 * 2), (MEM_BASE + 0x4000) | 1);
-	CHECK_EQ(mem64(MEM_BASE + 8 * 1), 0);
-	irs_wr(0x1c0, 1 << 14); /* not an LPI */
-	CHECK_EQ(mem64(MEM_BASE + 8 * 8), 0);
-	irs_wr(0x190, 14);
-	irs_wr(0x1c0, 2048); /* linear */
-	CHECK_EQ(mem64(MEM_BASE + 8), 0);
+	test_ist();
 
 	/* what is not modelled says so, reads as 0 and changes nothing */
 	val = 1;

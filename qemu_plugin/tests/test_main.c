@@ -27,7 +27,13 @@ static u64 ppi_lines(void *ctx, unsigned int cpu)
 
 static u32 spi_pending(void *ctx, unsigned int word)
 {
-	return ((struct board *)ctx)->spi_pend[word];
+	const struct board *b = ctx;
+	u32 pend = b->spi_pend[word];
+
+	for (unsigned int n = 0; n < 32; n++)
+		if (b->spi_level[word * 32 + n])
+			pend |= b->spi_line[word] & 1u << n;
+	return pend;
 }
 
 static void spi_set_pending(void *ctx, unsigned int spi, bool pending)
@@ -46,6 +52,15 @@ static void spi_set_target(void *ctx, unsigned int spi, unsigned int cpu)
 static void spi_set_level(void *ctx, unsigned int spi, bool level)
 {
 	((struct board *)ctx)->spi_level[spi] = level;
+}
+
+void spi_line(unsigned int spi, bool level)
+{
+	u32 *word = &board.spi_line[spi / 32], bit = 1u << spi % 32;
+
+	if (level && !(*word & bit) && !board.spi_level[spi])
+		spi_set_pending(&board, spi, true);
+	*word = level ? *word | bit : *word & ~bit;
 }
 
 static bool mem_read(void *ctx, u64 addr, void *buf, size_t len)
@@ -114,6 +129,9 @@ void setup(unsigned int nr_cpus)
 		wr(i, "ICH_HFGWTR_EL2", ~(u64)0);
 		wr(i, "ICH_HFGITR_EL2", ~(u64)0);
 	}
+	irs_wr(IRS_CR0, 1);
+	irs_wr(0x190, GICV5_LPI_ID_BITS); /* a linear IST for all LPIs */
+	irs_wr64(0x180, MEM_BASE | 1);
 	gic.dirty = 0;
 }
 

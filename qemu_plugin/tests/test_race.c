@@ -241,6 +241,7 @@ static void boot(unsigned int cpu)
 	fake_set_reg("HCR_EL2", HCR_HOST);
 	if (cpu == 0) { /* a new boot: the others are still off */
 		irs_access(IRS_CR0, false, 1);
+		irs_command(0x180, 1); /* IST_BASER.VALID */
 		make_vm();
 	}
 	pthread_barrier_wait(&barrier);

@@ -12,6 +12,7 @@ static struct {
 	u32 enable[9][GICV5_MAX_CPUS]; /* word 0 is banked, of the others column 0 counts */
 	u32 pend[9][GICV5_MAX_CPUS];
 	u8 target[256];
+	u32 ctlr;
 	u32 lr0[GICV5_MAX_CPUS];
 	unsigned int cpu; /* whose thread this is */
 } v2;
@@ -38,7 +39,9 @@ static void v2_write(u64 addr, u32 val)
 {
 	u32 off = (u32)(addr - 0x08000000);
 
-	if (off >= 0x100 && off < 0x180)
+	if (off == 0)
+		v2.ctlr = val;
+	else if (off >= 0x100 && off < 0x180)
 		*word(off, v2.enable) |= val;
 	else if (off >= 0x180 && off < 0x200)
 		*word(off, v2.enable) &= ~val;
@@ -64,6 +67,8 @@ static u32 v2_read(u64 addr)
 		return *word(off, v2.pend);
 	if (off >= 0x820 && off < 0x920)
 		memcpy(&val, &v2.target[off - 0x820], 4);
+	else if (off == 0)
+		val = v2.ctlr;
 	else if (off == 0xfe8)
 		val = 0x2b; /* GICv2 */
 	else if (off == 0x30004)
@@ -130,6 +135,8 @@ static void start(void)
 	memset(platform.vcpu, 0, sizeof(platform.vcpu));
 	wire_probe();
 	gicv5_init(g, 3, &wire_board, NULL);
+	gicv5_irs_write(g, IRS_CR0, 4, 1);
+	gicv5_irs_write(g, 0x180, 8, 1);
 	for (unsigned int cpu = 0; cpu < 3; cpu++) {
 		on(cpu, "ICC_PCR_EL1", 31);
 		on(cpu, "ICC_CR0_EL1", 1);
@@ -250,8 +257,30 @@ static void test_virq(void)
 	check_lines(0);
 }
 
+static void test_reset(void)
+{
+	memset(&v2, 0, sizeof(v2));
+	memset(&platform.wire, 0, sizeof(platform.wire));
+	wire_probe();
+	CHECK(!wire_machine_was_reset()); /* nothing is lost as nothing was there */
+	start();
+	CHECK(!wire_machine_was_reset());
+	on(0, "GIC_CDEN", SPI(200));
+	on(0, "GIC_CDPEND", BIT(32) | SPI(200));
+	memset(&v2, 0, sizeof(v2));
+	CHECK(wire_machine_was_reset());
+	check_lines(0);
+	wire_reset();
+	CHECK(!wire_machine_was_reset());
+	on(0, "ICC_CR0_EL1", 1); /* the wires are set up again */
+	CHECK(v2.ctlr);
+	CHECK_EQ(v2.enable[200 / 32 + 1][0], 1u << 200 % 32);
+	CHECK(!wire_machine_was_reset());
+}
+
 void test_wire(void)
 {
+	test_reset();
 	test_spi();
 	test_lpi();
 	test_ppi();

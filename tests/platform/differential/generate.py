@@ -23,7 +23,7 @@ NR_IRQS: Final = len(LPIS)
 PPI, LPI, SPI = 1, 2, 3
 FUTURE: Final = U64  # a CVAL that never comes; 0 is past
 
-# IRS_IDR*, IIDR, AIDR, and what can be written without ending all else (IRS_CR0, IST_*)
+# IRS_IDR*, IIDR, AIDR, and what can be written without ending all else
 IRS_READ_ONLY: Final = (0x000, 0x004, 0x008, 0x00C, 0x010, 0x014, 0x018, 0x01C, 0x040, 0x044,
                         0x0C4, 0x118, 0x144, 0x194, 0xFFBC, 0xFFD0, 0xFFE0, 0xFFF0)  # fmt: skip
 IRS_CR0, IRS_CR1, IRS_SYNCR = 0x080, 0x084, 0x0C0
@@ -250,6 +250,20 @@ def irs_change(d: Dice) -> list[Op]:
     return [irs_write(off, value, cpu=cpu), irs_read(off, cpu=cpu)]
 
 
+def irs_off_and_on(d: Dice) -> list[Op]:
+    """x-5 heeds IRS_CR0 when it is read."""
+    cpu = d.cpu()
+    switch = irs_write(IRS_CR0, d.rng.choice((0, 1, 1)), cpu=cpu)
+    return [switch, irs_read(IRS_CR0, cpu=cpu), read("HPPIR", cpu)]
+
+
+def no_lpis(d: Dice) -> list[Op]:
+    """The IST is no longer valid."""
+    cpu = d.cpu()
+    off = irs_write(IRS_IST_BASER, 0, d.rng.choice((4, 8)), cpu)
+    return [off, irs_read(IRS_IST_BASER, 8, cpu), *configuration(d.intid(), cpu)]
+
+
 def trigger(d: Dice) -> list[Op]:
     """The trigger mode of an SPI."""
     cpu, spi = d.cpu(), d.rng.choice((1, 1, 255))
@@ -299,7 +313,8 @@ FAMILIES: Final[Mapping[str, Family]] = MappingProxyType({
     "commands": Family({**COMMANDS, odd_command: 1}),
     "nesting": Family({**CPU_INTERFACE, ready_irq: 6, timer: 4, deactivate: 2}),
     "lines": Family({**COMMANDS, trigger: 4, raise_line: 6}),
-    "irs": Family({irs_look: 5, irs_change: 5, trigger: 1, ready_irq: 1, acknowledge: 1}),
+    "irs": Family({irs_look: 10, irs_change: 10, trigger: 2, ready_irq: 4, acknowledge: 2,
+                   irs_off_and_on: 3, no_lpis: 1}),
     "windows": Family({**CPU_INTERFACE, **COMMANDS, timer: 4, raise_line: 2, trigger: 1, take: 12}),
     "two-cpus": Family({**CPU_INTERFACE, **COMMANDS, **SHARED}, 2),
     "four-cpus": Family({**CPU_INTERFACE, **COMMANDS, **SHARED}, 4),

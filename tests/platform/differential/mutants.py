@@ -47,7 +47,7 @@ MUTANTS: Final = (
     Mutant("lpi-priority-ignored", "gicv5_iri.c",
            "iri->prio = FIELD(val, 39, 35);", "iri->prio = is_spi(val) ? FIELD(val, 39, 35) : 0;"),
     Mutant("lpi-pends-for-ever", "gicv5_iri.c",
-           "\telse if (!iri->level)\n\t\tiri->pend = false;", ""),
+           "\telse\n\t\tiri->pend = false;", ""),
     Mutant("active-iri-is-candidate", "gicv5_iri.c",
            "if (!iri->enable || iri->active)", "if (!iri->enable)"),
     Mutant("spi-before-lpi", "gicv5_iri.c",

@@ -14,7 +14,7 @@ import pytest
 
 from .compare import Pair, judge, shrink
 from .conftest import Boot, Broken
-from .explain import KVM, MASKED, RULES, VIRTUAL, Avoided, Masked, Owner, Rule
+from .explain import KVM, RULES, Avoided, Masked, Owner, Rule
 from .generate import FAMILIES, GUEST_FAMILIES, generate
 from .machine import Died, Machine, Side, Tools
 from .mutants import GUEST_MUTANTS, MUTANTS, Mutant, build
@@ -57,7 +57,7 @@ def test_programs_agree(boot: Boot, seed: int, count: int, cpus: int) -> None:
 
 def test_the_virtual_interface_agrees(boot: Boot, seed: int, count: int) -> None:
     programs = [generate(seed, index, GUEST_FAMILIES) for index in range(count)]
-    pair = Pair(boot(Side.VIRTUAL, 1), boot(Side.X5, 1), VIRTUAL + MASKED)
+    pair = Pair(boot(Side.VIRTUAL, 1), boot(Side.X5, 1))
     check(f"seed {seed}, virtual", programs, pair)
 
 
@@ -88,13 +88,6 @@ def test_each_explanation_is_needed(boot: Boot, rule: Rule) -> None:
         assert verdict.difference is None
     else:
         assert verdict.difference, gone
-
-
-@pytest.mark.parametrize("rule", VIRTUAL, ids=lambda rule: rule.name)
-def test_each_explanation_of_the_virtual_interface_is_needed(boot: Boot, rule: Masked) -> None:
-    pair = Pair(boot(Side.VIRTUAL, 1), boot(Side.X5, 1), VIRTUAL + MASKED)
-    (verdict,) = pair.run([Program(rule.name, rule.witness)])
-    assert rule in verdict.used, f"delete {rule.name} from explain.py and docs/differential.md"
 
 
 @pytest.mark.parametrize("program", REPAIRED, ids=lambda program: program.name)
@@ -141,7 +134,7 @@ def test_a_broken_virtual_interface_is_found(
 ) -> None:
     programs = [generate(1, index, GUEST_FAMILIES) for index in range(MUTANT_PROGRAMS)]
     with broken(build(mutant, scratch), Side.VIRTUAL, 1) as ours:
-        verdicts = Pair(ours, boot(Side.X5, 1), VIRTUAL + MASKED).run(programs)
+        verdicts = Pair(ours, boot(Side.X5, 1)).run(programs)
     found = [i for i, verdict in enumerate(verdicts, 1) if verdict.difference]
     assert found
     print(f"{mutant.name}: found by program {found[0]}")
@@ -158,8 +151,8 @@ def test_what_is_avoided_is_not_generated() -> None:
 def test_each_explanation_is_documented() -> None:
     page = (Path(__file__).parents[3] / "docs/differential.md").read_text()
     owners = "|".join(owner.value for owner in Owner)
-    rows = re.findall(rf"^\| `([\w-]+)` \| ({owners})(?:, by design)? \|", page, re.MULTILINE)
-    assert rows == [(rule.name, rule.owner.value) for rule in (*RULES, *VIRTUAL, *KVM)]
+    rows = re.findall(rf"^\| `([\w-]+)` \| ({owners}) \|", page, re.MULTILINE)
+    assert rows == [(rule.name, rule.owner.value) for rule in (*RULES, *KVM)]
 
 
 def test_the_generator_repeats_itself() -> None:

@@ -38,7 +38,14 @@ THEMES: tuple[tuple[str, ...], ...] = (
     CYCLE + COMMANDS + PPIS + HYPERVISOR + MASKS,
 )
 IRS_OFFSETS = tuple(irs.REGISTERS)
-IRS_LIVELY = (0x108, 0x114, 0x114, 0x118, 0x140, 0x144, 0x148, 0x180, 0x184)
+IRS_LIVELY = (0x080, 0x108, 0x108, 0x110, 0x114, 0x114, 0x118, 0x140, 0x144, 0x148, 0x180, 0x184,
+              0x190)  # fmt: skip
+# The IRS on, and a linear IST with 16 bits of LPI ID
+IRS_OPENERS = (
+    Access(Op.IRS_WRITE, 0, 0, 4, 0x080, 1),
+    Access(Op.IRS_WRITE, 0, 0, 4, 0x190, 16),
+    Access(Op.IRS_WRITE, 0, 0, 8, 0x180, 0x400F0001),
+)
 
 
 class Maker:
@@ -160,7 +167,7 @@ class Maker:
         return weighted(self, _MIX)(self)
 
     def opening(self) -> list[Access]:
-        out = []
+        out = [access for access in IRS_OPENERS if self.random() < 0.95]
         for cpu in range(self.cpus):
             out.append(Access(Op.GUEST, cpu, value=int(self.random() < self.guests)))
             out.extend(

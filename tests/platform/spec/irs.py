@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from . import irs_vm
+from . import iri, irs_vm
 from .irs_register import IDLE, ONLINE, VALID, IrsRegister, constant
 from .memory import load, store
 from .state import SPIS, Interrupt, Intid, Kind, Machine, bits
@@ -35,14 +35,20 @@ def _write_spi_selr(machine: Machine, value: int) -> None:
 
 def _read_spi_cfgr(machine: Machine) -> int:
     spi = _selected_spi(machine)
-    return int(spi is not None and spi.level)
+    return int(spi is not None and spi.level_trigger)
 
 
 def _write_spi_cfgr(machine: Machine, value: int) -> None:
-    """Platform: the trigger mode (TM) and the handling mode of an SPI are one."""
+    """TM."""
     spi = _selected_spi(machine)
     if spi is not None:
-        spi.level = bool(value & 1)
+        iri.set_trigger(spi, bool(value & 1))
+
+
+def _write_spi_resampler(machine: Machine, value: int) -> None:
+    intid = Intid(Kind.SPI, bits(value, 23, 0))
+    if iri.exists(machine, intid):
+        iri.resample(machine.interrupts.setdefault(intid, Interrupt()))
 
 
 def _read_spi_statusr(machine: Machine) -> int:
@@ -57,18 +63,22 @@ def _read_pe_statusr(machine: Machine) -> int:
     return IDLE | (VALID | ONLINE if machine.irs.pe < len(machine.pes) else 0)
 
 
-def _write_pe_cr0(machine: Machine, value: int) -> None:
-    pe = machine.irs.pe
-    if pe < len(machine.pes):
-        (machine.irs.powerdown.add if value & 1 else machine.irs.powerdown.discard)(pe)
-
-
 def _write_ist_baser(machine: Machine, value: int) -> None:
-    machine.irs.ist_base = bits(value, 55, 6) << 6 | value & 1
+    """A valid table can only be made invalid: then there are no LPIs. Platform: the next table is
+    taken for one of zeros."""
+    irs = machine.irs
+    if not irs.ist_base & 1:
+        irs.ist_base = bits(value, 55, 6) << 6 | value & 1
+    elif not value & 1:
+        irs.ist_base &= ~1
+        kept = {i: it for i, it in machine.interrupts.items() if i.kind != Kind.LPI}
+        machine.interrupts = kept
 
 
 def _write_ist_cfgr(machine: Machine, value: int) -> None:
-    machine.irs.ist_config = value & (1 << 16 | 0xF << 5 | 0x1F)
+    """Fixed while the table is valid."""
+    if not machine.irs.ist_base & 1:
+        machine.irs.ist_config = value & (1 << 16 | 0xF << 5 | 0x1F)
 
 
 def _map_l2_ist(machine: Machine, value: int) -> None:
@@ -103,12 +113,12 @@ REGISTERS: dict[int, IrsRegister] = {
     0x0C4: IrsRegister("SYNC_STATUSR", 4, constant(IDLE)),
     0x108: IrsRegister("SPI_SELR", 4, lambda m: m.irs.spi, _write_spi_selr),
     0x10C: IrsRegister("SPI_DOMAINR", 4, constant(0)),
-    0x110: IrsRegister("SPI_RESAMPLER", 4, constant(0)),
+    0x110: IrsRegister("SPI_RESAMPLER", 4, constant(0), _write_spi_resampler),
     0x114: IrsRegister("SPI_CFGR", 4, _read_spi_cfgr, _write_spi_cfgr),
     0x118: IrsRegister("SPI_STATUSR", 4, _read_spi_statusr),
     0x140: IrsRegister("PE_SELR", 4, lambda m: m.irs.pe, _write_pe_selr),
     0x144: IrsRegister("PE_STATUSR", 4, _read_pe_statusr),
-    0x148: IrsRegister("PE_CR0", 4, lambda m: int(m.irs.pe in m.irs.powerdown), _write_pe_cr0),
+    0x148: IrsRegister("PE_CR0", 4, constant(0)),  # DPS is RES0 without IDR0.ONE_N
     0x180: IrsRegister("IST_BASER", 8, lambda m: m.irs.ist_base, _write_ist_baser),
     0x190: IrsRegister("IST_CFGR", 4, lambda m: m.irs.ist_config, _write_ist_cfgr),
     0x194: IrsRegister("IST_STATUSR", 4, constant(IDLE)),
@@ -117,9 +127,11 @@ REGISTERS: dict[int, IrsRegister] = {
     0xFFBC: IrsRegister("DEVARCH", 4, constant(0x47705A19)),
     **irs_vm.REGISTERS,
 }
-# Platform: neither MEC, MPAM, software errors nor identification registers
-for _offset in (*range(0x340, 0x3D8, 4), *range(0xFFC0, 0x10000, 4)):
+# Platform: neither MEC, MPAM nor software errors, and it does not say who made it
+for _offset in (*range(0x340, 0x3D8, 4), *range(0xFFC0, 0xFFF0, 4)):
     REGISTERS[_offset] = IrsRegister(f"RAZ_{_offset:x}", 4, constant(0))
+for _index, _value in enumerate((0x0D, 0xF0, 0x05, 0xB1)):  # a CoreSight component
+    REGISTERS[0xFFF0 + 4 * _index] = IrsRegister(f"CIDR{_index}", 4, constant(_value))
 
 
 def _register_at(offset: int, size: int) -> tuple[IrsRegister, int] | None:

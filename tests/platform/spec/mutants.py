@@ -76,7 +76,8 @@ MUTANTS = (
     # SPIs and LPIs
     Mutant("CDPRI takes four bits", "gicv5_iri.c", "FIELD(val, 39, 35)", "FIELD(val, 38, 35)"),
     Mutant("an IAFFID one too high", "gicv5_iri.c", ">= gic->nr_cpus", "> gic->nr_cpus"),
-    Mutant("a Level LPI is consumed", "gicv5_iri.c", "else if (!iri->level)", "else"),
+    Mutant("a Level LPI is consumed", "gicv5_iri.c",
+           "if (iri->level)\n\t\treturn;", "if (iri->level && is_spi(intid))\n\t\treturn;"),
     Mutant("the last word of LPIs is left out", "gicv5_iri.c", "gic->lpi_words = w + 1;",
            "gic->lpi_words = w;"),
     Mutant("an SPI ties with an LPI and wins", "gicv5_iri.c", "if (gic->spi[n].prio < best) {",
@@ -125,8 +126,21 @@ MUTANTS = (
            "t->shift = 2 + (unsigned int)FIELD(word, 57, 56);", "t->shift = 2;"),
     Mutant("CDNMIA takes everything", "gicv5_internal.h", "return nmi == (c->nmi && prio == 0);",
            "return nmi || !(c->nmi && prio == 0);"),
-    Mutant("DPS of the wrong PE", "gicv5_irs.c", "(u32)(val & 1) << irs->pe_selr",
-           "(u32)(val & 1)"),
+    Mutant("IRSEN is ignored", "gicv5_internal.h", "return gic->irs.cr0 & IRS_CR0_IRSEN;",
+           "return gic->nr_cpus;"),
+    Mutant("LPIs outlive their table", "gicv5_irs.c", "gicv5_lpi_forget(gic);", ""),
+    Mutant("the address of a valid IST changes", "gicv5_irs.c",
+           "if (!(*baser & IST_BASER_VALID)) {", "if (val & IST_BASER_VALID) {"),
+    Mutant("IST_CFGR of a valid IST changes", "gicv5_irs.c",
+           "if (!(irs->ist_baser & IST_BASER_VALID))\n\t\t\tirs->ist_cfgr", "irs->ist_cfgr"),
+    Mutant("a Level SPI is consumed", "gicv5_iri.c", "if (iri->level)\n\t\treturn;",
+           "if (iri->level && !is_spi(intid))\n\t\treturn;"),
+    Mutant("a change of the trigger keeps Pending", "gicv5_iri.c",
+           "\tspi_latch(gic, spi, false);\n\tgic->spi[spi].line", "\tgic->spi[spi].line"),
+    Mutant("the handling mode is the trigger mode", "gicv5_iri.c",
+           "gic->spi[spi].level_trigger = level;",
+           "gic->spi[spi].level = gic->spi[spi].level_trigger = level;"),
+    Mutant("a latch outlives the line", "gicv5_iri.c", "if (!latch || pend)", "if (!latch)"),
 )  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 PPIS = 128
 SPIS = 256
-LPIS = 1 << 16
+MIN_LPI_ID_BITS, MAX_LPI_ID_BITS = 12, 16
 PRIORITIES = 32
 IDLE = PRIORITIES  # the running priority of an idle CPU interface
 SW_PPI = 3
@@ -95,12 +95,14 @@ class Interrupt:
     affinity: int = 0
     latch: bool = False  # pending by an edge or by CDPEND
     wire: bool = False  # physical SPI: the level of its line
+    level_trigger: bool = False  # physical SPI: trigger mode
+    seen: bool = False  # physical SPI: what the line does to it, when last looked at
     any_target: bool = False  # IRM of a virtual one; not implemented, but remembered
     kept: int = 0  # other bits of its entry in memory
 
     @property
     def pending(self) -> bool:
-        return self.latch or (self.level and self.wire)
+        return self.latch or (self.level_trigger and self.wire)
 
 
 @dataclass(slots=True)
@@ -111,7 +113,6 @@ class Irs:
     hints: int = 0  # IRS_CR1
     spi: int = 0  # IRS_SPI_SELR
     pe: int = 0  # IRS_PE_SELR
-    powerdown: set[int] = field(default_factory=set)  # PEs with IRS_PE_CR0.DPS
     ist_base: int = 0
     ist_config: int = 0
     vmt_base: int = 0  # IRS_VMT_BASER.ADDR
@@ -161,7 +162,6 @@ class Machine:
     irs: Irs = field(default_factory=Irs)
     vms: dict[int, Vm] = field(default_factory=dict)
     memory: dict[int, int] = field(default_factory=dict)  # 32-bit words, by address
-    lpis: int = LPIS
 
 
 def new_machine(pes: int) -> Machine:
@@ -169,7 +169,7 @@ def new_machine(pes: int) -> Machine:
 
 
 def reset(machine: Machine) -> None:
-    """Platform: a reset is noticed when the next kernel enables the IRS. By then it has written
+    """Platform: a reset is noticed when the next kernel accesses the IRS. By then it has written
     EL2's controls, so they are kept."""
     machine.pes = [Pe(pe.number, el2=pe.el2) for pe in machine.pes]
     machine.interrupts, machine.irs, machine.vms, machine.memory = {}, Irs(), {}, {}

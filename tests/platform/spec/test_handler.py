@@ -16,7 +16,7 @@ from hypothesis.stateful import run_state_machine_as_test as run
 from . import machine
 from .accesses import Access, Op
 from .compare import describe_access
-from .generate import BY_NAME, OPENERS
+from .generate import BY_NAME, IRS_OPENERS, OPENERS
 from .native import StateMachine
 from .state import Kind, new_machine
 
@@ -37,6 +37,8 @@ class Handler(RuleBasedStateMachine):
         self.c = StateMachine(self.library).open(CPUS)
         # per CPU and domain (a guest's): what has been acknowledged and not yet deactivated
         self.held: dict[tuple[int, bool], list[int]] = {}
+        for access in IRS_OPENERS:
+            self.do(access)
         for number in range(CPUS):
             for name, value in OPENERS.items():
                 self.write(number, name, value, el=2)
@@ -72,6 +74,11 @@ class Handler(RuleBasedStateMachine):
     @rule(high=level, spi=st.sampled_from([5, 6]))
     def spi_line(self, high: int, spi: int) -> None:
         self.do(Access(Op.SPI_LINE, where=spi, value=high))
+
+    @rule(spi=st.sampled_from([5, 6]), mode=level)
+    def trigger(self, spi: int, mode: int) -> None:
+        self.do(Access(Op.IRS_WRITE, 0, 0, 4, 0x108, spi))
+        self.do(Access(Op.IRS_WRITE, 0, 0, 4, 0x114, mode))
 
     @rule(number=cpu, which=ppi, value=priority)
     def ppi_priority(self, number: int, which: int, value: int) -> None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from . import iri
 from .memory import load, store, there
 from .state import Interrupt, Intid, Kind, Machine, Pe, Vm, Vpe, bits
 
@@ -193,6 +194,6 @@ def ring_doorbells(machine: Machine) -> None:
 
 
 def pend_lpi(machine: Machine, number: int) -> None:
-    if number < machine.lpis:
+    if number < iri.lpis(machine):
         intid = Intid(Kind.LPI, number)
         machine.interrupts.setdefault(intid, Interrupt()).latch = True
