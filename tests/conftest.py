@@ -1,2 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The project's own tests: unit/ and platform/ need no kernel, target/ does."""
+
+from hypothesis import settings
+
+# A busy machine is slow, not wrong.
+settings.register_profile("patient", deadline=None)
+settings.load_profile("patient")

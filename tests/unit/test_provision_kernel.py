@@ -28,13 +28,13 @@ def image(banner: bytes = BANNER) -> bytes:
 
 
 def zboot(compression: bytes = b"gzip") -> bytes:
-    payload = gzip.compress(image())
+    payload = gzip.compress(image(), mtime=0)
     numbers = (0x80).to_bytes(4, "little") + len(payload).to_bytes(4, "little")
     head = b"MZ\0\0zimg" + numbers + b"\0" * 8 + compression.ljust(32, b"\0")
     return head.ljust(0x80, b"\0") + payload
 
 
-@pytest.mark.parametrize("data", [image(), gzip.compress(image()), zboot()])
+@pytest.mark.parametrize("data", [image(), gzip.compress(image(), mtime=0), zboot()])
 def test_images(tmp_path: Path, data: bytes) -> None:
     file = tmp_path / "Image"
     file.write_bytes(data)
@@ -56,7 +56,7 @@ def test_an_image_without_a_banner(tmp_path: Path) -> None:
         b"\x7fELF" + b"\0" * 200,
         image()[:56],
         b"MZ".ljust(56, b"\0") + b"RISC",
-        gzip.compress(b"no kernel" * 50),
+        gzip.compress(b"no kernel" * 50, mtime=0),
         b"\x1f\x8b but not gzip at all",
         zboot(b"lzma"),
     ],
@@ -340,7 +340,7 @@ def test_modules_in_load_order(tmp_path: Path) -> None:
     root.mkdir(parents=True)
     (root / "virtio-mmio.ko.xz").write_bytes(lzma.compress(module("virtio_ring,virtio")))
     (root / "virtio_ring.ko").write_bytes(module("virtio"))
-    (root / "virtio.ko.gz").write_bytes(gzip.compress(module("")))
+    (root / "virtio.ko.gz").write_bytes(gzip.compress(module(""), mtime=0))
     (root / "modules.builtin").write_text("kernel/drivers/char/virtio_console.ko\n")
     out = tmp_path / "out"
     names = extract_modules([tmp_path / "root"], ["virtio_mmio", "virtio_console"], out, run)
