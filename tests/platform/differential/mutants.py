@@ -50,8 +50,6 @@ MUTANTS: Final = (
            "\telse\n\t\tiri->pend = false;", ""),
     Mutant("level-spi-is-consumed", "gicv5_iri.c",
            "if (iri->level)\n\t\treturn;", "if (iri->level && !is_spi(intid))\n\t\treturn;"),
-    Mutant("trigger-change-keeps-pending", "gicv5_iri.c",
-           "\tspi_latch(gic, spi, false);\n\tgic->spi[spi].line", "\tgic->spi[spi].line"),
     Mutant("irsen-ignored", "gicv5_internal.h", "return gic->irs.cr0 & IRS_CR0_IRSEN;",
            "return gic->nr_cpus;"),
     Mutant("active-iri-is-candidate", "gicv5_iri.c",
