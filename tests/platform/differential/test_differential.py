@@ -120,8 +120,9 @@ def test_a_broken_plugin_is_found(
             try:
                 results = ours.run(programs)
             except Died as died:  # what software cannot clear
-                assert died.program and "outlives the reset" in str(died)
-                print(f"{mutant.name}: {died.program.name} outlives the reset")
+                if "outlives the reset" not in str(died):
+                    raise
+                print(f"{mutant.name}: {died}")
                 return
             for program, a, b in zip(programs, results, x5, strict=True):
                 tried += 1
