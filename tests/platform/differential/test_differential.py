@@ -117,7 +117,14 @@ def test_a_broken_plugin_is_found(
     tried = 0
     for cpus, programs, x5 in expected:
         with broken(plugin, Side.OURS, cpus) as ours:
-            for program, a, b in zip(programs, ours.run(programs), x5, strict=True):
+            try:
+                results = ours.run(programs)
+            except Died as died:  # what software cannot clear
+                if "outlives the reset" not in str(died):
+                    raise
+                print(f"{mutant.name}: {died}")
+                return
+            for program, a, b in zip(programs, results, x5, strict=True):
                 tried += 1
                 found = judge(program, a, b).difference
                 if found:

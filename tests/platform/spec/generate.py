@@ -168,6 +168,9 @@ class Maker:
 
     def opening(self) -> list[Access]:
         out = [access for access in IRS_OPENERS if self.random() < 0.95]
+        for spi in self.numbers[Kind.SPI][: self.pick((0, 1, 3))]:  # with a Level trigger
+            out.append(Access(Op.IRS_WRITE, 0, 0, 4, 0x108, spi))
+            out.append(Access(Op.IRS_WRITE, 0, 0, 4, 0x114, 1))
         for cpu in range(self.cpus):
             out.append(Access(Op.GUEST, cpu, value=int(self.random() < self.guests)))
             out.extend(
