@@ -21,11 +21,12 @@ from harness.model.behaviour import Finalize, LateWrites
 from harness.provision import default_images
 from harness.report.explain import explain, headline
 from harness.report.session import Session, expectation
-from harness.report.verdict import Verdict
+from harness.report.verdict import Outcome, Verdict
 from harness.targets.spec import TargetSpec
 
 if TYPE_CHECKING:
-    from harness.fuzz.fuzzer import Finding, Fuzzer, Statistics
+    from harness.fuzz.corpus import Corpus
+    from harness.fuzz.fuzzer import Factory, Finding, Fuzzer, Statistics
 
 EXIT_KERNEL: Final = 1
 EXIT_INTERRUPTED: Final = 130
@@ -55,7 +56,8 @@ def target_options(parser: argparse.ArgumentParser, kernel: bool = True) -> None
 def fuzz_options(parser: argparse.ArgumentParser) -> None:
     _how_long(parser)
     parser.add_argument("--corpus", type=Path, metavar="DIR",
-                        help="go on from what is there, and keep findings there")  # fmt: skip
+                        help="go on from what is there, and keep findings there "
+                        "(findings alone: gicv5-results/fuzz)")  # fmt: skip
 
 
 def replay_options(parser: argparse.ArgumentParser) -> None:
@@ -120,17 +122,47 @@ def command_fuzz(options: argparse.Namespace) -> int:
     with open_session(options, options.kernel) as session:
         kernel = session.target.kernel_name
 
+        factory = Factory.of(seed, [session])
+
         def shown(finding: Finding) -> str:
-            path = corpus.save(finding.signature.slug, finding.outcome.program,
-                               f"{report(finding, '')}\nkernel: {kernel}")  # fmt: skip
-            rerun = f"gicv5 fuzz --kernel {kernel} --seed {seed} --programs {finding.number}"
-            if path:
-                rerun = f"gicv5 replay {shlex.quote(str(path))} --kernel {kernel}"
-            return report(finding, rerun)
+            return _saved(options, finding, corpus, factory, session)
 
         print(f"gicv5: fuzzing {kernel} with --seed {seed}; Ctrl-C ends it", file=sys.stderr)
-        fuzzer = Fuzzer(session, Factory.of(seed, [session]), corpus, _stop(options))
-        return _watched(fuzzer, shown)
+        return _watched(Fuzzer(session, factory, corpus, _stop(options)), shown)
+
+
+def _saved(
+    options: argparse.Namespace, finding: Finding, corpus: Corpus, factory: Factory,
+    session: Session,
+) -> str:  # fmt: skip
+    """Keep a finding as a program and as C; its report."""
+    program = finding.outcome.program
+    path = corpus.place(finding.signature.slug)
+    rerun = shlex.join(["gicv5", "replay", str(path), *_target_arguments(options, session)])
+    text = report(finding, rerun)
+    about = f"{text}\nhost:       {session.facts}\n"
+    corpus.save(path, program, about)
+    path.with_suffix(".c").write_text(_c_source(options, factory, finding.outcome, about))
+    return text
+
+
+def _target_arguments(options: argparse.Namespace, session: Session) -> list[str]:
+    """The options that lead to the same host."""
+    out = ["--kernel", session.target.kernel_name if options.kernel is None else options.kernel]
+    if options.images != default_images():
+        out += ["--images", str(options.images)]
+    out += ["--qemu", options.qemu] if options.qemu else []
+    out += ["--host-cpus", str(options.host_cpus)] if options.host_cpus != 1 else []
+    return out + [word for key, value in options.expect for word in ("--expect", f"{key}={value}")]
+
+
+def _c_source(options: argparse.Namespace, factory: Factory, outcome: Outcome, about: str) -> str:
+    from harness.fuzz.reproducer import GUEST_IMAGE, c_source  # noqa: PLC0415
+    from harness.provision import Provisioner, load_images  # noqa: PLC0415
+
+    init = Provisioner(load_images(options.images), progress=lambda _message: None).guest().path
+    expected = outcome.expected or factory.models[0].run(outcome.program)
+    return c_source(outcome.program, expected, (init.parent / GUEST_IMAGE).read_bytes(), about)
 
 
 def _stop(options: argparse.Namespace) -> Callable[[Statistics], bool]:
@@ -192,6 +224,8 @@ def report(finding: Finding, rerun: str) -> str:
 
 def command_replay(options: argparse.Namespace) -> int:
     """0: all pass (or are skipped); 1: one failed; 6: the machine did."""
+    from harness.fuzz.fuzzer import Factory  # noqa: PLC0415
+
     programs = [read_program(path) for path in options.files]
     if options.c_file is not None and len(programs) != 1:
         raise ConfigError("--c: one reproducer has one program", "name one FILE")
@@ -202,6 +236,10 @@ def command_replay(options: argparse.Namespace) -> int:
             verdicts.add(outcome.verdict)
             print(explain(outcome) or headline(outcome).rstrip(": "))
             print(f"{path}: {outcome.verdict.name}\n", flush=True)
+            if options.c_file is not None:
+                factory = Factory.of("", [session])
+                text = _c_source(options, factory, outcome, headline(outcome))
+                options.c_file.write_text(text)
     if verdicts & {Verdict.FAIL, Verdict.CRASH}:
         return EXIT_KERNEL
     return 6 if Verdict.ERROR in verdicts else 0

@@ -22,12 +22,13 @@ from harness.suite.shapes import EXPOSED_PMU
 from harness.trace import Result, Step, Trace, steps
 
 KEPT: Final = 400  # interesting programs in memory and on disk
+ELSEWHERE: Final = Path("gicv5-results/fuzz")  # findings, without a folder of the user's
 Feature = tuple[object, ...]
 
 
 @dataclass(slots=True)
 class Corpus:
-    """``folder`` None: nothing is kept beyond the session."""
+    """``folder`` None: only findings are kept beyond the session."""
 
     folder: Path | None
     interesting: list[Program] = field(default_factory=list)
@@ -60,15 +61,15 @@ class Corpus:
             path = self.folder / "interesting" / f"{name}.program"
             path.write_text(format_program(program))
 
-    def save(self, slug: str, program: Program, report: str) -> Path | None:
-        """A finding: its report as comments, and the program; the file."""
-        if self.folder is None:
-            return None
-        path = self.folder / "findings" / f"{slug}.program"
+    def place(self, slug: str) -> Path:
+        """Where a finding goes."""
+        return (self.folder / "findings" if self.folder else ELSEWHERE) / f"{slug}.program"
+
+    def save(self, path: Path, program: Program, report: str) -> None:
+        """A finding: its report as comments, and the program."""
+        path.parent.mkdir(parents=True, exist_ok=True)
         comments = "".join(f"# {line}".rstrip() + "\n" for line in report.splitlines())
-        path.write_text("# SPDX-License-Identifier: GPL-2.0-or-later\n" + comments
-                        + format_program(program))  # fmt: skip
-        return path
+        path.write_text(comments + format_program(program))
 
 
 def _features(program: Program, expected: Trace) -> Iterator[Feature]:

@@ -187,8 +187,8 @@ def test_a_machine_that_fails_again_and_again_ends_the_session() -> None:
 
 def test_a_corpus_is_gone_on_from(tmp_path: Path) -> None:
     first = fuzz(session(STOCK), 20, corpus=Corpus(tmp_path))
-    path = Corpus(tmp_path).save("order", first.findings[0].outcome.program, "FAIL\nwhy")
-    assert path is not None
+    path = Corpus(tmp_path).place("order")
+    Corpus(tmp_path).save(path, first.findings[0].outcome.program, "FAIL\nwhy")
     assert read_program(path) == first.findings[0].outcome.program
     again = fuzz(session(STOCK), 1, "other", Corpus(tmp_path))  # its first program is the finding
     assert len(again.findings) == 1
