@@ -128,7 +128,7 @@ def command_fuzz(options: argparse.Namespace) -> int:
             return _saved(options, finding, corpus, factory, session)
 
         print(f"gicv5: fuzzing {kernel} with --seed {seed}; Ctrl-C ends it", file=sys.stderr)
-        return _watched(Fuzzer(session, factory, corpus, _stop(options)), shown)
+        return watched(Fuzzer(session, factory, corpus, _stop(options)), shown)
 
 
 def _saved(
@@ -169,7 +169,7 @@ def _stop(options: argparse.Namespace) -> Callable[[Statistics], bool]:
     return lambda stats: limit(options.seconds, options.programs, stats)
 
 
-def _watched(fuzzer: Fuzzer, shown: Callable[[Finding], str]) -> int:
+def watched(fuzzer: Fuzzer, shown: Callable[[Finding], str]) -> int:
     """Fuzz with a line of progress; the exit code."""
     code: int | None = None
     with ProgressLine() as line:
@@ -178,24 +178,27 @@ def _watched(fuzzer: Fuzzer, shown: Callable[[Finding], str]) -> int:
             line.clear()
             print(shown(finding) + "\n", flush=True)
 
-        fuzzer.on_program = lambda fuzzer: line.show(_status(fuzzer))
+        fuzzer.on_program = lambda fuzzer: line.show(status(fuzzer))
         fuzzer.on_finding = found
         try:
             fuzzer.run()
         except KeyboardInterrupt:
             code = EXIT_INTERRUPTED
         line.clear()
-    print(_status(fuzzer) + (", interrupted" if code else ""))
+    print(status(fuzzer) + (", interrupted" if code else ""))
     if code is None:
         code = EXIT_KERNEL if fuzzer.findings else 0
     return code
 
 
-def _status(fuzzer: Fuzzer) -> str:
+def status(fuzzer: Fuzzer) -> str:
+    """How far it is, on one line."""
     stats = fuzzer.statistics
     parts = [f"{stats.programs} programs", f"{stats.rate:.0f} /s", f"{stats.seconds:.0f} s"]
     parts.append(f"findings: {len(fuzzer.findings)} ({stats.failures} failures)")
     parts += [f"interesting: {len(fuzzer.corpus.interesting)}"]
+    shrinking = stats.runs - stats.programs
+    parts += [f"for shrinking: {shrinking}"] if shrinking else []
     parts += [f"errors of the machine: {stats.errors}"] if stats.errors else []
     parts += [f"skipped: {stats.skipped}"] if stats.skipped else []
     return ", ".join(parts)
@@ -264,4 +267,4 @@ def command_compare(options: argparse.Namespace) -> int:
         factory = Factory.of(seed, [first, second])
         suite = [each for each in programs().values() if factory.modelled(each.ops)]
         fuzzer = Fuzzer(Pair(first, second), factory, Corpus(None), _stop(options), first=suite)
-        return _watched(fuzzer, lambda finding: report(finding, again))
+        return watched(fuzzer, lambda finding: report(finding, again))

@@ -38,6 +38,7 @@ from harness.suite.shapes import needs_of
 
 AHEAD: Final = 16  # programs that are ready before they are asked for
 SHRINK_SECONDS: Final = 30.0
+FRESH_SECONDS: Final = 120.0  # if each candidate needs a fresh host
 MAX_ERRORS: Final = 5  # in a row: then the machine is broken, not a program
 PREDECESSORS: Final = 3  # programs before one that fails only after another
 FROM_CORPUS: Final = 0.25
@@ -122,11 +123,11 @@ class Fuzzer:
             self.statistics.programs += 1
             self._take(previous, outcome)
             previous.append(program)
-            self.on_program(self)
 
     def judged(self, program: Program, upcoming: Sequence[Program]) -> Outcome:
         outcome = self.runner.run(program, upcoming)
         self.statistics.runs += 1
+        self.on_program(self)
         if outcome.verdict is not Verdict.ERROR:
             self._errors = 0
             return outcome
@@ -215,7 +216,7 @@ class Shrinking:
     _made: dict[Ops, Program | None] = field(default_factory=dict)
 
     def best(self) -> Outcome:
-        self._until = time.monotonic() + SHRINK_SECONDS
+        self._until = time.monotonic() + (FRESH_SECONDS if self.fresh else SHRINK_SECONDS)
         self._best = self.found
         start = self.found.program.ops
         differences = self.found.comparison.differences

@@ -41,7 +41,7 @@ from harness.suite.shapes import (
 
 COUNTS: Final = (1, 1, 1, 2, 2, 2, 2, 2, 2, 3, 3, 4, 5, 8)
 SPARSE_IDS: Final = (0, 1, 2, 3, 5, 15, 16, 17, 31, 32, 255, 256, 257, 300, 511)
-READS: Final = tuple(r for r in REGISTERS.values() if r.name != "CNTV_TVAL_EL0")
+READS: Final = tuple(r for r in REGISTERS.values() if r.readable)
 ICC_WRITES: Final = tuple(r for r in REGISTERS.values() if r.writable and r.name.startswith("ICC_"))
 WRITES: Final = tuple(r for r in REGISTERS.values() if r.writable)
 PMU_REGS: Final = (ioctls.PMCR, ioctls.PMOVSSET, ioctls.PMINTENSET)

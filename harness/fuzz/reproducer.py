@@ -42,7 +42,7 @@ def _parts(program: Program, expected: Trace, image: bytes, about: str) -> Itera
     yield " * Exit status: 0 not affected, 1 affected, 4 cannot tell.  Also runs as PID 1."
     yield " *"
     for line in [*about.splitlines(), *_listing(program)]:
-        yield f" * {line.replace('*/', '* /')}".rstrip()
+        yield f" * {line.replace('/*', '/ *').replace('*/', '* /')}".rstrip()
     yield " */"
     yield "#define _GNU_SOURCE"
     yield "#include <sys/mount.h>\n#include <sys/reboot.h>\n#include <sys/stat.h>"

@@ -74,12 +74,18 @@ def fewer_ops(ops: Ops) -> Iterator[Ops]:
 
 
 def fewer_vcpus(ops: Ops) -> Iterator[Ops]:
-    """Without a vCPU, and all that is done with it; without a VM."""
+    """Without a vCPU, and all that is done with it; without a VM; all runs on one vCPU."""
     for vm in sorted({op.vm for op in ops}, reverse=True):
         yield tuple(op for op in ops if op.vm != vm)
     created = [op for op in ops if isinstance(op, p.CreateVcpu)]
     for vcpu in reversed(created):
         yield tuple(op for op in ops if not _concerns(op, vcpu))
+    first = next((op for op in ops if isinstance(op, p.Run)), None)
+    if first is not None:
+        yield tuple(
+            replace(op, vcpu=first.vcpu) if isinstance(op, p.Run) and op.vm == first.vm else op
+            for op in ops
+        )
 
 
 def _concerns(op: p.Op, vcpu: p.CreateVcpu) -> bool:

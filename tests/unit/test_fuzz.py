@@ -3,7 +3,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import shutil
+import subprocess
+import time
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 from random import Random
@@ -12,19 +15,32 @@ import pytest
 from fake_target import FakeTarget
 
 from harness.errors import ConfigError, TargetError
+from harness.fuzz.commands import DEFAULT_SECONDS, limit, watched
 from harness.fuzz.compare import Pair
 from harness.fuzz.corpus import Corpus
 from harness.fuzz.fuzzer import Factory, Fuzzer, Statistics, program_size, sizes
 from harness.fuzz.generate import Generator
 from harness.fuzz.modelled import mended, modelled
+from harness.fuzz.reproducer import c_source
 from harness.fuzz.text import format_program, parse_program, read_program
 from harness.model import Behaviour, Finalize, HostFacts, LateWrites, Model
 from harness.ppi import CNTV
-from harness.program import MAX_RECORDS, DeviceAttr, Program, Run, Wfi, Window, write
+from harness.program import (
+    MAX_RECORDS,
+    CreateDevice,
+    CreateVm,
+    DeviceAttr,
+    Program,
+    Run,
+    Wfi,
+    Window,
+    write,
+)
 from harness.provision import Expect
+from harness.provision.system import cross_prefix
 from harness.report.session import Session, expectation
-from harness.report.verdict import Verdict
-from harness.suite.shapes import BRIEFLY, PATIENCE, fire, listen, new_vm, run, view
+from harness.report.verdict import Outcome, Verdict
+from harness.suite.shapes import BRIEFLY, PATIENCE, fire, listen, new_vm, run, vcpus, view
 
 MASKED = Behaviour(late_writes=LateWrites.REFUSED)
 UNMASKED = replace(MASKED, finalize=Finalize.FIRST_CREATED)
@@ -220,3 +236,67 @@ def test_two_kernels_that_differ() -> None:
     findings = compare(MASKED, UNMASKED, 30).findings
     assert findings
     assert all(finding.outcome.verdict is Verdict.FAIL for finding in findings)
+
+
+# --- as it is typed ------------------------------------------------------------------------------
+
+
+def test_it_stops_when_it_is_time() -> None:
+    assert limit(None, 5, Statistics(programs=5))
+    assert not limit(None, 5, Statistics(programs=4))
+    assert limit(0.0, None, Statistics())
+    assert not limit(None, None, Statistics())
+    assert limit(None, None, Statistics(started=time.monotonic() - DEFAULT_SECONDS))
+
+
+def test_ctrl_c_ends_it_in_order(capsys: pytest.CaptureFixture[str]) -> None:
+    runner = session(MASKED, mishaps={"fuzz/1-5": "interrupt"})
+    fuzzer = Fuzzer(runner, Factory.of("1", [runner]), Corpus(None), up_to(50))
+    assert watched(fuzzer, lambda _finding: "") == 130
+    assert "5 programs" in capsys.readouterr().out
+
+
+@pytest.mark.skipif(shutil.which(f"{cross_prefix()}gcc") is None, reason="no cross compiler")
+def test_the_c_file_compiles_without_a_warning(tmp_path: Path) -> None:
+    """What it says on a kernel: tests/selfcheck/test_fuzz.py."""
+    program = next(Factory("c", MODELS[:1], True).programs(Corpus(None)))
+    text = c_source(program, MODELS[0].run(program), bytes(range(256)), "why: /* a comment */")
+    (tmp_path / "r.c").write_text(text)
+    argv = [f"{cross_prefix()}gcc", "-O2", "-Wall", "-Wextra", "-Werror", "-static", "-o", "r"]
+    subprocess.run([*argv, "r.c"], check=True, cwd=tmp_path)
+
+
+def test_a_program_that_fails_only_after_another_is_found_with_it() -> None:
+    """State that one VM leaves behind: the finding contains both."""
+    runner = Leaky(session(MASKED))
+    factory = Factory.of("leak", [runner.session])
+    leave = factory.named("x/leave", (*new_vm(), run(write("CR0", 1))))
+    meet = factory.named("x/meet", (CreateVm(), *vcpus(), run(view())))
+    fuzzer = Fuzzer(runner, factory, Corpus(None), up_to(2), first=(leave, meet))
+    fuzzer.run()
+    (finding,) = fuzzer.findings
+    assert finding.reproduced
+    one, other = finding.outcome.program.ops
+    assert (type(one), type(other)) == (CreateDevice, Run)
+    assert one.vm != other.vm
+
+
+class Leaky:
+    """A VGICv5 makes the next VM without one fail, until the host is booted again."""
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+        self.left = False
+
+    def discard(self) -> None:
+        self.left = False
+        self.session.discard()
+
+    def run(self, program: Program, upcoming: Iterable[Program] = ()) -> Outcome:
+        outcome = self.session.run(program, upcoming)
+        for op in program.ops:
+            self.left |= isinstance(op, CreateDevice)
+            with_vgic = {each.vm for each in program.ops if isinstance(each, CreateDevice)}
+            if isinstance(op, Run) and op.vm not in with_vgic and self.left:
+                return replace(outcome, verdict=Verdict.FAIL, message="stale")
+        return outcome
