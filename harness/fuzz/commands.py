@@ -216,8 +216,10 @@ def report(finding: Finding, rerun: str) -> str:
         f"shrunk in {finding.runs} runs to {ops} operations, {setup} of which only set VMs up, "
         f"and {guest} guest operations",
     ]
-    if not finding.reproduced:
-        lines.append("NOT REPRODUCED: neither alone nor after its predecessor did it fail again")
+    if finding.reproduced is None:
+        lines.append("interrupted while it was shrunk: this is the program as it was generated")
+    elif not finding.reproduced:
+        lines.append("NOT REPRODUCED on a fresh host, neither alone nor after its predecessors")
     # Without the accesses: for a program that is that short they are noise.
     return "\n".join([*lines, explain(replace(finding.outcome, accesses=Slice()), rerun)])
 

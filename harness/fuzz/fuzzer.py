@@ -49,7 +49,8 @@ class Finding:
     """``outcome`` is that of the shrunk program; ``found_in`` names the one that was generated.
 
     ``runs``: how many programs the shrinking took.  ``seconds``: since the session began.
-    ``reproduced``: it failed again, alone or after the program that had run before it.
+    ``reproduced``: it failed again on a fresh host, alone or after a program that had run before
+    it; None: there was no time to try.
     """
 
     signature: Signature
@@ -58,7 +59,7 @@ class Finding:
     number: int
     seconds: float
     runs: int = 0
-    reproduced: bool = True
+    reproduced: bool | None = None
 
 
 @dataclass(slots=True)
@@ -121,13 +122,13 @@ class Fuzzer:
             program = queue.popleft()
             outcome = self.judged(program, list(queue))
             self.statistics.programs += 1
+            self.on_program(self)
             self._take(previous, outcome)
             previous.append(program)
 
     def judged(self, program: Program, upcoming: Sequence[Program]) -> Outcome:
         outcome = self.runner.run(program, upcoming)
         self.statistics.runs += 1
-        self.on_program(self)
         if outcome.verdict is not Verdict.ERROR:
             self._errors = 0
             return outcome
@@ -147,18 +148,30 @@ class Fuzzer:
         if sign in self._seen:
             return
         self._seen.add(sign)
-        number, seconds = self.statistics.programs, self.statistics.seconds
+        found = Finding(sign, outcome, outcome.program, self.statistics.programs,
+                        self.statistics.seconds)  # fmt: skip
+        try:
+            found = self._reduced(found, previous)
+        except KeyboardInterrupt:
+            self._report(found)
+            raise
+        finally:
+            self.statistics.shrinking += self.statistics.seconds - found.seconds
+        if found.signature == sign or found.signature not in self._seen:
+            self._report(found)
+
+    def _reduced(self, found: Finding, previous: Iterable[Program]) -> Finding:
         before = self.statistics.runs
-        again = self._again(sign, previous, outcome.program)
-        shrunk = self._shrunk(sign, again) if again else None
-        shrunk, reproduced = shrunk or outcome, shrunk is not None
-        self.statistics.shrinking += self.statistics.seconds - seconds
-        final = signature(shrunk) or sign
-        if final in self._seen - {sign}:
-            return
-        self._seen.add(final)
-        runs = self.statistics.runs - before
-        finding = Finding(final, shrunk, outcome.program, number, seconds, runs, reproduced)
+        again = self._again(found.signature, previous, found.found_in)
+        shrunk = self._shrunk(found.signature, again) if again else None
+        outcome = shrunk or found.outcome
+        return replace(
+            found, signature=signature(outcome) or found.signature, outcome=outcome,
+            runs=self.statistics.runs - before, reproduced=shrunk is not None,
+        )  # fmt: skip
+
+    def _report(self, finding: Finding) -> None:
+        self._seen.add(finding.signature)
         self.findings.append(finding)
         self.on_finding(finding)
 
@@ -238,6 +251,7 @@ class Shrinking:
         else:
             upcoming = [each for ops in after if (each := self.program(ops)) is not None]
         outcome = self.fuzzer.judged(program, upcoming)
+        self.fuzzer.on_program(self.fuzzer)
         if not _same(self.sign, outcome):
             return False
         self._best = outcome

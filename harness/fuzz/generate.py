@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Programs from a seed: VMs of many shapes, and what userspace and guests do with them.
 
-A generator of our own, not Hypothesis: it makes a program in a tenth of the time (docs/fuzzing.md),
-and the programs that can be made from one seed do not depend on a version of a library.
+A generator of our own, not Hypothesis: driven by it, this code takes 25 times as long, most of what
+a program may cost (docs/fuzzing.md); and what a seed makes does not depend on a library's version.
 """
 
 from __future__ import annotations

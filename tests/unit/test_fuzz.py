@@ -256,6 +256,15 @@ def test_ctrl_c_ends_it_in_order(capsys: pytest.CaptureFixture[str]) -> None:
     assert "5 programs" in capsys.readouterr().out
 
 
+def test_ctrl_c_while_it_shrinks_keeps_the_finding() -> None:
+    runner = Impatient(session(STOCK))
+    fuzzer = Fuzzer(runner, Factory.of("1", [runner.session]), Corpus(None), up_to(50))
+    assert watched(fuzzer, lambda _finding: "") == 130
+    (finding,) = fuzzer.findings
+    assert finding.reproduced is None
+    assert finding.outcome.verdict is Verdict.FAIL
+
+
 @pytest.mark.skipif(shutil.which(f"{cross_prefix()}gcc") is None, reason="no cross compiler")
 def test_the_c_file_compiles_without_a_warning(tmp_path: Path) -> None:
     """What it says on a kernel: tests/selfcheck/test_fuzz.py."""
@@ -300,3 +309,14 @@ class Leaky:
             if isinstance(op, Run) and op.vm not in with_vgic and self.left:
                 return replace(outcome, verdict=Verdict.FAIL, message="stale")
         return outcome
+
+
+class Impatient:
+    """Someone types Ctrl-C when the first host is given up for shrinking."""
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+        self.run = session.run
+
+    def discard(self) -> None:
+        raise KeyboardInterrupt
