@@ -377,7 +377,7 @@ def _checks(root: Path, scratch: Path) -> list[tuple[str, list[str]]]:
     # kernel/ follows the kernel's own style, which checkpatch knows and clang-format does not.
     sources = sorted(
         str(path.relative_to(root))
-        for part in ("docs", "guest", "qemu_plugin", "tests/platform")
+        for part in ("docs", "guest", "harness", "qemu_plugin", "tests/platform")
         for path in (root / part).rglob("*.[ch]")
     )
     make = ["make", "-C", "qemu_plugin", "test"]

@@ -69,8 +69,7 @@ static int run_and_compare(void)
 		       want->ret, want->status, (unsigned long long)want->value,
 		       (unsigned long long)want->extra, (unsigned long long)want->known);
 		printf("  observed ret %d status %u value %#llx extra %#llx\n", got->ret,
-		       got->status, (unsigned long long)got->value,
-		       (unsigned long long)got->extra);
+		       got->status, (unsigned long long)got->value, (unsigned long long)got->extra);
 		return finish(AFFECTED);
 	}
 	printf("not affected: all %zu results are as expected\n", COUNT(records));
