@@ -15,7 +15,7 @@ from harness.errors import TargetError
 from harness.fuzz.corpus import Corpus
 from harness.fuzz.generate import Generator, mutated
 from harness.fuzz.modelled import Modelled, mended, modelled
-from harness.fuzz.shrink import Ops, OutOfBudget, shrink
+from harness.fuzz.shrink import Ops, OutOfBudget, shrink, vm_of
 from harness.fuzz.signature import Signature, signature
 from harness.model import Model
 from harness.program import (
@@ -27,6 +27,8 @@ from harness.program import (
     CreateVcpu,
     CreateVm,
     InitVcpu,
+    IstEntry,
+    PlaceIrs,
     Program,
     Run,
     init_device,
@@ -321,7 +323,8 @@ def elsewhere(ops: Ops) -> Ops:
     """The same with the other two of the four VMs: a generated program has at most two."""
     moved = []
     for op in ops:
-        op = replace(op, vm=(op.vm + 2) % MAX_VMS)  # noqa: PLW2901
+        if not isinstance(op, IstEntry):
+            op = replace(op, vm=(op.vm + 2) % MAX_VMS)  # noqa: PLW2901
         if isinstance(op, CopyReg):
             op = replace(op, to_vm=(op.to_vm + 2) % MAX_VMS)  # noqa: PLW2901
         moved.append(op)
@@ -337,7 +340,8 @@ def sizes(program: Program) -> tuple[int, int, int]:
     """Operations in all; those of them that only set VMs up; guest operations."""
     guest = sum(len(op.guest) for op in program.ops if isinstance(op, Run))
     setup = sum(
-        isinstance(op, CreateVm | CreateDevice | CreateVcpu | InitVcpu) or op == init_device(op.vm)
+        isinstance(op, CreateVm | CreateDevice | PlaceIrs | CreateVcpu | InitVcpu)
+        or op == init_device(vm_of(op))
         for op in program.ops
     )
     return len(program.ops), setup, guest

@@ -20,7 +20,9 @@ from harness.provision.paths import project_root
 from harness.report.listing import Lister
 from harness.trace import Trace, steps
 
-SOURCES: Final = ("host.c", "vm.c", "parse.c", "execute.c", "run.c", "supervise.c", "probe.c")
+SOURCES: Final = (
+    "host.c", "vm.c", "irs.c", "parse.c", "execute.c", "run.c", "supervise.c", "probe.c",
+)  # fmt: skip
 GUEST_IMAGE: Final = "obj/el1/guest.bin"  # where the guest build leaves it, beside its ``init``
 _INCLUDE: Final = re.compile(r'^#include "(.*)"\n', re.M)
 _ONCE: Final = "#pragma once\n"

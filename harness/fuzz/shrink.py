@@ -62,6 +62,11 @@ def _repeat(best: Ops, simpler: Callable[[Ops], Iterator[Ops]], fails: Fails) ->
             return best
 
 
+def vm_of(op: p.Op) -> int:
+    """An entry of an image belongs to no VM: it goes with the first."""
+    return 0 if isinstance(op, p.IstEntry) else op.vm
+
+
 def fewer_ops(ops: Ops) -> Iterator[Ops]:
     """Without some operations: the last ones first, half of them, a quarter, ... one."""
     size = max(1, len(ops) // 2)
@@ -75,8 +80,8 @@ def fewer_ops(ops: Ops) -> Iterator[Ops]:
 
 def fewer_vcpus(ops: Ops) -> Iterator[Ops]:
     """Without a vCPU, and all that is done with it; without a VM; all runs on one vCPU."""
-    for vm in sorted({op.vm for op in ops}, reverse=True):
-        yield tuple(op for op in ops if op.vm != vm)
+    for vm in sorted({vm_of(op) for op in ops}, reverse=True):
+        yield tuple(op for op in ops if vm_of(op) != vm)
     created = [op for op in ops if isinstance(op, p.CreateVcpu)]
     for vcpu in reversed(created):
         yield tuple(op for op in ops if not _concerns(op, vcpu))
@@ -135,7 +140,7 @@ def plain_features(ops: Ops) -> Iterator[Ops]:
         for op in ops
         if not (isinstance(op, p.VcpuAttr) and op.group == p.VCPU_PMU_V3)
     )
-    vms = {vm: index for index, vm in enumerate(dict.fromkeys(op.vm for op in ops))}
+    vms = {vm: index for index, vm in enumerate(dict.fromkeys(vm_of(op) for op in ops))}
     yield tuple(_moved(op, vms) for op in ops)
     created = [op for op in ops if isinstance(op, p.CreateVcpu)]
     for vm in {op.vm for op in created}:
@@ -147,12 +152,14 @@ def plain_features(ops: Ops) -> Iterator[Ops]:
 
 
 def _moved(op: p.Op, vms: dict[int, int]) -> p.Op:
+    if isinstance(op, p.IstEntry):
+        return op
     op = replace(op, vm=vms[op.vm])
     return replace(op, to_vm=vms.get(op.to_vm, op.to_vm)) if isinstance(op, p.CopyReg) else op
 
 
 def _renamed(op: p.Op, vm: int, ids: dict[int, int], slots: dict[int, int]) -> p.Op:
-    if op.vm != vm:
+    if vm_of(op) != vm:
         return op
     match op:
         case p.CreateVcpu():

@@ -56,7 +56,7 @@ def _lines(program: p.Program) -> Iterator[str]:
             yield from (f"    {_guest(guest)}" for guest in op.guest)
 
 
-def _fields(op: p.Op) -> Iterator[str]:
+def _fields(op: p.Op | p.GuestOp) -> Iterator[str]:
     for each in fields(op):
         value = getattr(op, each.name)
         if each.name == "guest" or (each.default is not MISSING and value == each.default):
@@ -87,7 +87,7 @@ def _guest(op: p.GuestOp) -> str:
             return f"read {op.reg}"
         case p.Write():
             return f"write {op.reg} {_number(op.value)}"
-    return _word(type(op))
+    return " ".join([_word(type(op)), *_fields(op)])
 
 
 # --- from text -----------------------------------------------------------------------------------
@@ -144,15 +144,18 @@ def _parse_guest(words: list[str]) -> p.GuestOp:
             return p.Read(reg(name))
         case ["write", name, value]:
             return p.Write(reg(name), _in(int(value, 0), 64))
-        case ["wfi"]:
-            return p.Wfi()
-        case ["window"]:
-            return p.Window()
-    raise ValueError("read REGISTER, write REGISTER VALUE, wfi or window")
+        case ["read" | "write", *_]:
+            raise ValueError("read REGISTER, or write REGISTER VALUE")
+    guest: p.GuestOp = _parse_fields(_GUEST[words[0]], words)
+    return guest
 
 
 def _parse_op(words: list[str]) -> p.Op:
-    kind = _OPS[words[0]]
+    op: p.Op = _parse_fields(_OPS[words[0]], words)
+    return op
+
+
+def _parse_fields(kind: type, words: list[str]) -> Any:
     hints = get_type_hints(kind)
     given: dict[str, Any] = {}
     for word in words[1:]:
@@ -160,8 +163,7 @@ def _parse_op(words: list[str]) -> p.Op:
         if not equals or key not in hints or key == "guest":
             raise ValueError(f"{word!r} is not one of its fields: {', '.join(hints)}")
         given[key] = _parse_value(key, hints[key], value)
-    op: p.Op = kind(**given)
-    return op
+    return kind(**given)
 
 
 def _parse_value(key: str, kind: type, text: str) -> object:

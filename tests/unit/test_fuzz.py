@@ -14,6 +14,7 @@ from random import Random
 import pytest
 from fake_target import FakeTarget
 
+from harness import suite
 from harness.errors import ConfigError, TargetError
 from harness.fuzz.commands import DEFAULT_SECONDS, limit, watched
 from harness.fuzz.compare import Pair
@@ -122,11 +123,10 @@ def test_a_program_file_is_read_back_as_it_was() -> None:
         assert parse_program(format_program(program)) == program
 
 
-def test_needs_that_do_not_follow_from_the_operations_are_kept() -> None:
-    program = Factory("x", (Model(STOCK),), False).programs(Corpus(None))
-    for _ in range(100):
-        each = next(program)
-        assert parse_program(format_program(each)) == each
+def test_every_program_of_the_suite_can_be_a_file() -> None:
+    """With every operation, and needs that do not follow from the operations."""
+    for program in suite.programs().values():
+        assert parse_program(format_program(program)) == program
 
 
 @pytest.mark.parametrize(
