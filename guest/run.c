@@ -23,7 +23,7 @@ static bool fill_mailbox(volatile struct mailbox *box, const struct wire_record 
 	memset((void *)&box->panic, 0, sizeof(box->panic));
 	for (uint32_t i = 0; i < count; i++) {
 		struct guest_entry entry = { .code = records[i].code, .operand = records[i].a };
-		unsigned int read_flags, write_flags;
+		unsigned int read_flags = 0, write_flags = 0;
 
 		if (entry.code == OP_GUEST_READ || entry.code == OP_GUEST_WRITE) {
 			entry.reg = (uint16_t)register_lookup(records[i].arg, &read_flags,

@@ -22,6 +22,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from harness.errors import HarnessError, ProvisionError
+from harness.fuzz import commands as fuzz
 from harness.hwtrace.command import add_options, lines
 from harness.provision import Listing, Provisioner, default_images, load_images, project_root
 from harness.provision.process import run
@@ -118,6 +119,16 @@ def _parser() -> argparse.ArgumentParser:
 
     sub = add("trace", command_trace, "Show the accesses to the GIC that a host made.")
     add_options(sub)
+
+    sub = add("fuzz", fuzz.command_fuzz, "Look for bugs with generated programs.")
+    fuzz.target_options(sub)
+    fuzz.fuzz_options(sub)
+    sub = add("replay", fuzz.command_replay, "Run and judge programs from files.")
+    fuzz.target_options(sub)
+    fuzz.replay_options(sub)
+    sub = add("compare", fuzz.command_compare, "Run the same programs on two kernels.")
+    fuzz.target_options(sub, kernel=False)
+    fuzz.compare_options(sub)
 
     add("test", command_test, "Run the project's own checks and tests.")
     return parser
@@ -366,7 +377,7 @@ def _checks(root: Path, scratch: Path) -> list[tuple[str, list[str]]]:
     # kernel/ follows the kernel's own style, which checkpatch knows and clang-format does not.
     sources = sorted(
         str(path.relative_to(root))
-        for part in ("docs", "guest", "qemu_plugin", "tests/platform")
+        for part in ("docs", "guest", "harness", "qemu_plugin", "tests/platform")
         for path in (root / part).rglob("*.[ch]")
     )
     make = ["make", "-C", "qemu_plugin", "test"]

@@ -67,6 +67,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="keep the whole trace of accesses to the GIC of every host in the results folder",
     )  # fmt: skip
     group.addoption(
+        "--fuzz", dest="gicv5_fuzz", metavar="SECONDS", type=float,
+        help="after the suite, look for bugs with generated programs for so long",
+    )  # fmt: skip
+    group.addoption(
+        "--fuzz-seed", dest="gicv5_fuzz_seed", metavar="X",
+        help="the same programs again (default: a new seed)",
+    )  # fmt: skip
+    group.addoption(
         "--results", dest="gicv5_results", metavar="DIR", default="gicv5-results",
         help="where the artefacts of failures go (default: gicv5-results)",
     )  # fmt: skip

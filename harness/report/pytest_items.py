@@ -40,7 +40,8 @@ class SuiteFile(pytest.File):
         node.gicv5 = gicv5
         return node
 
-    def collect(self) -> Iterator[FamilyNode]:
+    def collect(self) -> Iterator[pytest.Collector | pytest.Item]:
+        from harness.fuzz.pytest_item import FuzzItem  # noqa: PLC0415
         from harness.suite import families  # noqa: PLC0415 (it builds hundreds of programs)
 
         for family in families():
@@ -48,6 +49,8 @@ class SuiteFile(pytest.File):
             node.programs = family.programs
             node.gicv5 = self.gicv5
             yield node
+        if self.config.getoption("gicv5_fuzz"):
+            yield FuzzItem.of(self, self.gicv5)
 
 
 class FamilyNode(pytest.Collector):

@@ -73,6 +73,12 @@ class Session:
             self.on_boot(self._host)
         return self._host
 
+    def judge(self) -> Judge:
+        """Of a healthy host.  HarnessError as ``host``."""
+        self.host()
+        assert self._judge is not None
+        return self._judge
+
     def run(self, program: Program, upcoming: Iterable[Program] = ()) -> Outcome:
         """Run and judge.  ``upcoming``: what will be asked for next, as far as that is known.
 

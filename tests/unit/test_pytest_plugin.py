@@ -429,3 +429,22 @@ def test_interrupt_from_outside(run: Run) -> None:
         child.send_signal(signal.SIGINT)
         assert child.wait(30) == pytest.ExitCode.INTERRUPTED
     assert run.events()[-1] == "close"
+
+
+def test_fuzz_is_one_more_test(run: Run) -> None:
+    result = run("--target=good", "--fuzz=1", "--fuzz-seed=x", "-k", "fuzz")
+    result.assert_outcomes(passed=1, deselected=5)
+    result.stderr.fnmatch_lines(["*fuzzing for 1 s with --fuzz-seed x"])
+
+
+def test_what_fuzz_finds_fails_it(run: Run) -> None:
+    result = run("--target=old", "--fuzz=1", "-k", "fuzz")
+    assert result.ret == 1
+    result.stdout.fnmatch_lines(["finding: *", "shrunk in *", "rerun: * gicv5 replay *.program *"])
+    assert list(run.path.glob("gicv5-results/*/fuzz/*.program"))
+
+
+def test_a_machine_that_does_not_boot_is_no_finding(run: Run) -> None:
+    result = run("--target=unbootable", "--fuzz=1", "-k", "fuzz")
+    assert result.ret == 6
+    result.stdout.fnmatch_lines(["*ERROR: the host did not boot*"])

@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A program as one C file that needs neither the harness nor anything else of it.
+
+    aarch64-linux-gnu-gcc -O2 -static -o reproducer FILE.c
+
+It is made of the agent's own sources (guest/), which interpret the program; the guest's image and
+the program and its expected results, as data; and reproducer.c, which compares.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from harness import wire
+from harness.program import Capability, Program
+from harness.provision.paths import project_root
+from harness.report.listing import Lister
+from harness.trace import Trace, steps
+
+SOURCES: Final = (
+    "host.c", "vm.c", "irs.c", "parse.c", "execute.c", "run.c", "supervise.c", "probe.c",
+)  # fmt: skip
+GUEST_IMAGE: Final = "obj/el1/guest.bin"  # where the guest build leaves it, beside its ``init``
+_INCLUDE: Final = re.compile(r'^#include "(.*)"\n', re.M)
+_ONCE: Final = "#pragma once\n"
+_SPDX: Final = re.compile(r"^(//|/\*) SPDX-License-Identifier.*\n")
+
+
+def c_source(program: Program, expected: Trace, image: bytes, about: str = "") -> str:
+    """The file.  ``image``: the EL1 guest's; ``about``: lines for the comment at its head."""
+    return "\n".join(_parts(program, expected, image, about))
+
+
+def _parts(program: Program, expected: Trace, image: bytes, about: str) -> Iterator[str]:
+    yield "// SPDX-License-Identifier: GPL-2.0-or-later"
+    yield "/*"
+    yield f" * Reproducer of {program.name}, for an arm64 host with a GICv5 and /dev/kvm."
+    yield " *"
+    yield " *\taarch64-linux-gnu-gcc -O2 -static -o reproducer THIS-FILE"
+    yield " *"
+    yield " * Exit status: 0 not affected, 1 affected, 4 cannot tell.  Also runs as PID 1."
+    yield " *"
+    for line in [*about.splitlines(), *_listing(program)]:
+        yield f" * {line.replace('/*', '/ *').replace('*/', '* /')}".rstrip()
+    yield " */"
+    yield "#define _GNU_SOURCE"
+    yield "#include <sys/mount.h>\n#include <sys/reboot.h>\n#include <sys/stat.h>"
+    yield wire.c_header().replace(_ONCE, "")
+    included = {"wire.h"}
+    for name in SOURCES:
+        yield _source(name, included)
+    yield from _image(image)
+    yield from _data(program, expected)
+    yield Path(__file__).with_name("reproducer.c").read_text()
+
+
+def _listing(program: Program) -> Iterator[str]:
+    for index, guest, text in Lister(program).lines():
+        yield f"{index:3}  {text}" if guest is None else f"{index:3}.{guest}  {text}"
+
+
+def _source(name: str, included: set[str]) -> str:
+    """A file of guest/, with each header in the place where it is first included."""
+
+    def header(match: re.Match[str]) -> str:
+        if match[1] in included:
+            return ""
+        included.add(match[1])
+        return _source(match[1], included)
+
+    text = _SPDX.sub("", (project_root() / "guest" / name).read_text()).replace(_ONCE, "")
+    return f"/* --- guest/{name} --- */\n{_INCLUDE.sub(header, text)}"
+
+
+def _image(image: bytes) -> Iterator[str]:
+    """In assembly: the agent knows the image by two symbols."""
+    yield "/* --- The EL1 guest: guest/el1/, built --- */"
+    yield 'asm(".pushsection .rodata\\n.balign 8\\n.global guest_image, guest_image_end\\n"'
+    yield '    "guest_image:\\n"'
+    for at in range(0, len(image), 16):
+        yield f'    ".byte {", ".join(f"{byte:#04x}" for byte in image[at : at + 16])}\\n"'
+    yield '    "guest_image_end:\\n.popsection\\n");'
+
+
+def _data(program: Program, expected: Trace) -> Iterator[str]:
+    payload = wire.encode_program(program, 0)[wire.RUN_HEAD.size :]
+    yield "/* --- The program, and what the reference model expects of it --- */"
+    for capability in (Capability.VGIC_V5, Capability.CPU_SYSREGS, Capability.PMU):
+        yield f"#define NEEDS_{capability.name} {int(capability in program.needs)}"
+    yield "#define COUNT(array) (sizeof(array) / sizeof((array)[0]))"
+    yield "static const struct wire_record records[] = {"
+    for record in wire.RECORD.iter_unpack(payload):
+        yield f"\t{{ {', '.join(f'{field:#x}' for field in record)} }},"
+    yield "};"
+    yield "static const struct expectation {\n\tint32_t ret;\n\tuint32_t status;"
+    yield "\tuint64_t value, extra, known;\n\tconst char *what;\n} expected[] = {"
+    lines = Lister(program).lines()
+    for step, (index, guest, text) in zip(steps(program), lines, strict=True):
+        result = expected.results[step.record]
+        where = f"{index}" if guest is None else f"{index}.{guest}"
+        yield (
+            f"\t{{ {result.ret}, {int(result.status)}, {result.value:#x}, {result.extra:#x},"
+            f' {result.known:#x},\n\t  "{where}: {text}" }},'
+        )
+    yield "};"

@@ -1,0 +1,187 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Programs as text that people read and edit: one operation a line, as harness/program.py has it.
+
+    name fuzz/7-12
+    create_vm
+    device_attr action=SET group=6 attr=ICC_PPI_ENABLER0_EL1@1 value=0x8000000
+    run vcpu=1
+        write ICC_PPI_ENABLER0_EL1 0xffffffffffffffff
+        window
+
+A line is the name of an operation and its fields; a field with its default value is left out.
+``REGISTER@ID`` is the CPU_SYSREGS attribute of a register of the vCPU with that id.  Guest
+operations follow their run.  What is behind a ``#`` is a comment.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import MISSING, fields
+from enum import Enum
+from pathlib import Path
+from typing import Any, Final, get_args, get_type_hints
+
+from harness import program as p
+from harness.errors import ConfigError
+from harness.ppi import BY_ENCODING, reg
+from harness.suite.shapes import needs_of
+
+
+def _word(kind: type) -> str:
+    """``CreateVcpu`` -> ``create_vcpu``."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", kind.__name__).lower()
+
+
+_OPS: Final = {_word(kind): kind for kind in get_args(p.Op)}
+_GUEST: Final = {_word(kind): kind for kind in get_args(p.GuestOp)}
+_HEX_FROM: Final = 1024
+
+
+# --- to text -------------------------------------------------------------------------------------
+
+
+def format_program(program: p.Program) -> str:
+    """The program's file."""
+    return "\n".join(_lines(program)) + "\n"
+
+
+def _lines(program: p.Program) -> Iterator[str]:
+    yield f"name {program.name}"
+    if program.needs != needs_of(program.ops):
+        yield " ".join(["needs", *sorted(each.name for each in program.needs)])
+    for op in program.ops:
+        yield " ".join([_word(type(op)), *_fields(op)])
+        if isinstance(op, p.Run):
+            yield from (f"    {_guest(guest)}" for guest in op.guest)
+
+
+def _fields(op: p.Op | p.GuestOp) -> Iterator[str]:
+    for each in fields(op):
+        value = getattr(op, each.name)
+        if each.name == "guest" or (each.default is not MISSING and value == each.default):
+            continue
+        yield f"{each.name}={_value(each.name, value)}"
+
+
+def _value(name: str, value: object) -> str:
+    if isinstance(value, Enum):
+        return value.name
+    if isinstance(value, bool):
+        return str(value).lower()
+    assert isinstance(value, int)
+    if name == "attr" and (register := BY_ENCODING.get(value & 0xFFFF)):
+        id_ = (value >> 32 & 0xF) | (value >> 40 & 0xFF) << 4 | (value >> 48 & 0xFF) << 12
+        if p.sysreg_attr(register, id_) == value:
+            return f"{register}@{id_}"
+    return _number(value)
+
+
+def _number(value: int) -> str:
+    return str(value) if value < _HEX_FROM else f"{value:#x}"
+
+
+def _guest(op: p.GuestOp) -> str:
+    match op:
+        case p.Read():
+            return f"read {op.reg}"
+        case p.Write():
+            return f"write {op.reg} {_number(op.value)}"
+    return " ".join([_word(type(op)), *_fields(op)])
+
+
+# --- from text -----------------------------------------------------------------------------------
+
+
+def read_program(path: Path) -> p.Program:
+    """The program in a file.  ConfigError names the file and the line that cannot be read."""
+    try:
+        text = path.read_text()
+    except (OSError, UnicodeDecodeError) as e:
+        raise ConfigError(f"{path}: {e}", "name a file that gicv5 fuzz has written") from e
+    return parse_program(text, str(path))
+
+
+def parse_program(text: str, where: str = "program") -> p.Program:
+    """The inverse of ``format_program``."""
+    name, ops = "fuzz/unnamed", list[p.Op]()
+    needs: frozenset[p.Capability] | None = None
+    for number, line in enumerate(text.splitlines(), 1):
+        words = line.partition("#")[0].split()
+        if not words:
+            continue
+        try:
+            if words[0] == "name":
+                (name,) = words[1:]
+            elif words[0] == "needs":
+                needs = frozenset(p.Capability[word] for word in words[1:])
+            elif words[0] in _GUEST:
+                ops[-1] = _with_guest(ops, _parse_guest(words))
+            else:
+                ops.append(_parse_op(words))
+        except (ValueError, KeyError, TypeError) as e:
+            raise ConfigError(
+                f"{where}, line {number}: {line.strip()!r}: {_why(e)}",
+                f"an operation is one of: {', '.join([*_OPS, *_GUEST])}",
+            ) from e
+    return p.Program(name, tuple(ops), needs_of(ops) if needs is None else needs)
+
+
+def _why(error: Exception) -> str:
+    return f"{error.args[0]!r} is not known" if isinstance(error, KeyError) else str(error)
+
+
+def _with_guest(ops: list[p.Op], guest: p.GuestOp) -> p.Run:
+    if not ops or not isinstance(ops[-1], p.Run):
+        raise ValueError("a guest operation follows a run")
+    last = ops[-1]
+    return p.Run((*last.guest, guest), last.vm, last.vcpu, last.wait_ms)
+
+
+def _parse_guest(words: list[str]) -> p.GuestOp:
+    match words:
+        case ["read", name]:
+            return p.Read(reg(name))
+        case ["write", name, value]:
+            return p.Write(reg(name), _in(int(value, 0), 64))
+        case ["read" | "write", *_]:
+            raise ValueError("read REGISTER, or write REGISTER VALUE")
+    guest: p.GuestOp = _parse_fields(_GUEST[words[0]], words)
+    return guest
+
+
+def _parse_op(words: list[str]) -> p.Op:
+    op: p.Op = _parse_fields(_OPS[words[0]], words)
+    return op
+
+
+def _parse_fields(kind: type, words: list[str]) -> Any:
+    hints = get_type_hints(kind)
+    given: dict[str, Any] = {}
+    for word in words[1:]:
+        key, equals, value = word.partition("=")
+        if not equals or key not in hints or key == "guest":
+            raise ValueError(f"{word!r} is not one of its fields: {', '.join(hints)}")
+        given[key] = _parse_value(key, hints[key], value)
+    return kind(**given)
+
+
+def _parse_value(key: str, kind: type, text: str) -> object:
+    if issubclass(kind, Enum):
+        return kind[text]
+    if kind is bool:
+        return {"true": True, "false": False}[text]
+    if key == "attr" and "@" in text:
+        name, _, id_ = text.partition("@")
+        return p.sysreg_attr(reg(name), int(id_, 0))
+    value = _in(int(text, 0), 64)
+    limit = {"vm": p.MAX_VMS, "to_vm": p.MAX_VMS}.get(key)
+    if limit is not None and value >= limit:
+        raise ValueError(f"{key} is at most {limit - 1}")
+    return value
+
+
+def _in(value: int, width: int) -> int:
+    if not 0 <= value < 1 << width:
+        raise ValueError(f"{value} does not fit into {width} bits")
+    return value
