@@ -21,11 +21,13 @@ from harness.report.listing import Lister
 from harness.trace import Trace, steps
 
 SOURCES: Final = (
-    "host.c", "vm.c", "irs.c", "parse.c", "execute.c", "run.c", "supervise.c", "probe.c",
+    "frame.c", "host.c", "vm.c", "irs.c", "parse.c", "execute.c", "run.c", "supervise.c",
+    "probe.c",
 )  # fmt: skip
 GUEST_IMAGE: Final = "obj/el1/guest.bin"  # where the guest build leaves it, beside its ``init``
 _INCLUDE: Final = re.compile(r'^#include "(.*)"\n', re.M)
 _ONCE: Final = "#pragma once\n"
+_STATIC: Final = re.compile(r"^static (?!inline)[^=;()]*?(\w+)\(", re.M)
 _SPDX: Final = re.compile(r"^(//|/\*) SPDX-License-Identifier.*\n")
 
 
@@ -49,9 +51,9 @@ def _parts(program: Program, expected: Trace, image: bytes, about: str) -> Itera
     yield "#define _GNU_SOURCE"
     yield "#include <sys/mount.h>\n#include <sys/reboot.h>\n#include <sys/stat.h>"
     yield wire.c_header().replace(_ONCE, "")
-    included = {"wire.h"}
+    included, taken = {"wire.h"}, set[str]()
     for name in SOURCES:
-        yield _source(name, included)
+        yield _apart(_source(name, included), name.partition(".")[0], taken)
     yield from _image(image)
     yield from _data(program, expected)
     yield Path(__file__).with_name("reproducer.c").read_text()
@@ -73,6 +75,15 @@ def _source(name: str, included: set[str]) -> str:
 
     text = _SPDX.sub("", (project_root() / "guest" / name).read_text()).replace(_ONCE, "")
     return f"/* --- guest/{name} --- */\n{_INCLUDE.sub(header, text)}"
+
+
+def _apart(text: str, stem: str, taken: set[str]) -> str:
+    """Two files may have static functions of one name; in one file the second gets another."""
+    for name in _STATIC.findall(text):
+        if name in taken:
+            text = re.sub(rf"\b{name}\(", f"{stem}_{name}(", text)
+        taken.add(name)
+    return text
 
 
 def _image(image: bytes) -> Iterator[str]:

@@ -57,15 +57,16 @@ def _lines(program: p.Program) -> Iterator[str]:
 
 
 def _fields(op: p.Op | p.GuestOp) -> Iterator[str]:
+    hints = get_type_hints(type(op))
     for each in fields(op):
         value = getattr(op, each.name)
         if each.name == "guest" or (each.default is not MISSING and value == each.default):
             continue
-        yield f"{each.name}={_value(each.name, value)}"
+        yield f"{each.name}={_value(each.name, hints[each.name], value)}"
 
 
-def _value(name: str, value: object) -> str:
-    if isinstance(value, Enum):
+def _value(name: str, kind: type, value: object) -> str:
+    if isinstance(value, Enum) and issubclass(kind, Enum):  # a number may be an IntEnum, too
         return value.name
     if isinstance(value, bool):
         return str(value).lower()
@@ -74,7 +75,7 @@ def _value(name: str, value: object) -> str:
         id_ = (value >> 32 & 0xF) | (value >> 40 & 0xFF) << 4 | (value >> 48 & 0xFF) << 12
         if p.sysreg_attr(register, id_) == value:
             return f"{register}@{id_}"
-    return _number(value)
+    return _number(int(value))
 
 
 def _number(value: int) -> str:
