@@ -39,6 +39,7 @@ from harness.wire import Frame, FrameType, Hello, decode_trace, encode_program, 
 VIRT: Final = "virt,gic-version=2,virtualization=on"
 CPU: Final = "max,pauth=off"  # signed pointers are slow in TCG: a third of a Debian host's time
 PLAIN: Final = "virt,gic-version=3,virtualization=on"  # what QEMU has itself, to compare with
+ACCEL: Final = "tcg,thread=multi,tb-size=12"  # MiB; with 8 Debian's kernel runs at half speed
 MEMORY_MIB: Final = 256
 BOOT_SECONDS: Final = 60.0
 AHEAD: Final = 8  # programs sent before they are asked for, so that the host need not wait
@@ -80,8 +81,8 @@ class Machine:
 
     def board(self) -> list[str]:
         """The machine options that decide what the board's device tree looks like."""
-        # QEMU 11.1 with a single possible CPU corrupts itself when its translation cache is full:
-        # it empties the cache in mid-flight, and links the block that it came from.
+        # With a single possible CPU QEMU 11.1.3 crashed now and then when the translation cache was
+        # full: it then empties it at once, and a block from before was linked to one from after.
         smp = f"{self.cpus},maxcpus={max(2, self.cpus)}"
         return ["-cpu", CPU, "-smp", smp, "-m", str(MEMORY_MIB), "-display", "none",
                 "-nodefaults", "-no-user-config"]  # fmt: skip
@@ -118,7 +119,7 @@ class Machine:
     def argv(self, folder: Path, channel: int, monitor: int) -> list[str]:
         """The command line.  ``channel`` and ``monitor`` are connected sockets QEMU inherits."""
         return [
-            *self.qemu, *self._gic(folder), *self.board(), "-accel", "tcg,thread=multi,tb-size=16",
+            *self.qemu, *self._gic(folder), *self.board(), "-accel", ACCEL,
             "-run-with", "exit-with-parent=on", "-no-reboot",
             "-kernel", str(self.kernel), "-initrd", str(self.initramfs),
             "-append", self.append(),

@@ -15,9 +15,8 @@ from stress_judge import Line, parse
 from stress_rig import Rig
 
 from harness.errors import BootError
-from harness.targets.qemu import CPU, VIRT
+from harness.targets.qemu import ACCEL, CPU, VIRT
 
-ACCEL = "tcg,thread=multi,tb-size=16"
 
 
 @pytest.fixture(scope="module")
