@@ -18,7 +18,6 @@ from harness.errors import BootError
 from harness.targets.qemu import ACCEL, CPU, VIRT
 
 
-
 @pytest.fixture(scope="module")
 def bare(rig: Rig, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Line]:
     """What the bare-metal program said, by the first word of its lines."""
