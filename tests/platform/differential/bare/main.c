@@ -466,6 +466,7 @@ static void run_batch(void)
 		out = (void *)(r + count);
 	}
 	comm->current = 0;
+	reset(); /* what still pends would keep the CPU from dozing until the next batch */
 }
 
 static void start_secondaries(uint64_t smc)
