@@ -314,6 +314,9 @@ static void settle(unsigned int cpu)
 	pthread_barrier_wait(&barrier);
 	open_up();
 	handle_irqs(1000);
+	/* What CDPEND made pending outlasts CDIA while it is handled as Level: take it back. */
+	for (u32 spi = 1; spi <= 8; spi++)
+		wr(GIC_CDPEND, GICV5_INTID(GICV5_TYPE_SPI, spi));
 	pthread_barrier_wait(&barrier);
 	handle_irqs(1000);
 	wr(GIC_CDRCFG, GICV5_INTID(GICV5_TYPE_LPI, cpu));
