@@ -31,7 +31,8 @@ from harness.program import (
     write,
 )
 from harness.provision.paths import project_root
-from harness.targets.qemu import AHEAD, QemuTarget
+from harness.targets.agent import AHEAD
+from harness.targets.qemu import QemuTarget
 from harness.targets.spec import Progress, TargetSpec
 
 FIRST = "untouched and not pmu"

@@ -22,7 +22,8 @@ from typing import Final
 from harness.errors import HarnessError
 from harness.provision.process import run
 from harness.provision.system import cross_needs, cross_prefix, ensure
-from harness.targets.qemu import VIRT, QemuTarget
+from harness.targets.machine import VIRT
+from harness.targets.qemu import QemuTarget
 from harness.targets.spec import TargetSpec
 
 FINDINGS: Final = Path(__file__).parents[2] / "docs/findings"

@@ -22,7 +22,8 @@ from stress_judge import Line, complaints, parse, plugin_complaints, statistics
 from harness.provision.process import run
 from harness.provision.system import cross_needs, cross_prefix, ensure
 from harness.targets.channel import Deadline
-from harness.targets.qemu import Machine, QemuHost, QemuTarget
+from harness.targets.machine import Machine
+from harness.targets.qemu import QemuHost, QemuTarget
 from harness.targets.spec import TargetSpec
 from harness.wire import FrameType
 

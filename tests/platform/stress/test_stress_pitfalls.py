@@ -15,7 +15,7 @@ from stress_judge import Line, parse
 from stress_rig import Rig
 
 from harness.errors import BootError
-from harness.targets.qemu import ACCEL, CPU, VIRT
+from harness.targets.machine import ACCEL, CPU, VIRT
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from harness.targets.devicetree import IRS_BASE
-from harness.targets.qemu import VIRT, Machine
+from harness.targets.machine import VIRT, Machine
 
 SOURCES = Path(__file__).parent
 CROSS = "aarch64-linux-gnu-"
