@@ -133,17 +133,16 @@ class Judge:
         if missing is None:
             return None
         capability, evidence = missing
-        if capability is Capability.CPU_SYSREGS and self.expectation.accessors:
+        declared = {
+            Capability.CPU_SYSREGS: ("accessors", self.expectation.accessors),
+            Capability.IRS: ("irs", self.expectation.irs),
+        }
+        key, there = declared.get(capability, ("", None))
+        if there:
             return Outcome(
                 Verdict.FAIL, program,
-                "this kernel is declared to have register accessors (expect.accessors: true), but "
-                f"KVM_HAS_DEVICE_ATTR(CPU_SYSREGS) says {evidence}",
-            )  # fmt: skip
-        if capability is Capability.IRS and self.expectation.irs:
-            return Outcome(
-                Verdict.FAIL, program,
-                "this kernel is declared to have an IRS (expect.irs: true), but "
-                f"KVM_HAS_DEVICE_ATTR says {evidence}",
+                f"{capability.value}: {evidence}, but this kernel is declared to have it "
+                f"(expect.{key}: true)",
             )  # fmt: skip
         return _skip(program, f"{capability.value}: {evidence}")
 

@@ -17,7 +17,7 @@ VIRT: Final = "virt,gic-version=2,virtualization=on"
 CPU: Final = "max,pauth=off"  # signed pointers are slow in TCG: a third of a Debian host's time
 PLAIN: Final = "virt,gic-version=3,virtualization=on"  # what QEMU has itself, to compare with
 ACCEL: Final = "tcg,thread=multi,tb-size=12"  # MiB; with 8 Debian's kernel runs at half speed
-MEMORY_MIB: Final = 256
+MEMORY_MIB: Final = 128
 KEPT_RECORDS: Final = 1 << 20  # of a trace that is to be kept: 40 MiB a host
 
 # A host that dies must end at once and say why; a WFI must always reach KVM (kvm-arm's default lets
