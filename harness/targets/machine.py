@@ -32,7 +32,8 @@ BASE_CMDLINE: Final = (
 class Machine:
     """Everything that a host is made of.  ``qemu`` is the argv prefix that starts it.
 
-    ``plugin`` None: QEMU's own GICv3 host, to compare with.
+    ``plugin`` None, or ``idle``: QEMU's own GICv3 host, to compare with; ``idle``: with the plugin,
+    whose callbacks do nothing.
     """
 
     qemu: tuple[str, ...]
@@ -41,6 +42,7 @@ class Machine:
     initramfs: Path
     cmdline: str = ""
     cpus: int = 1
+    idle: bool = False
     trace: Path | None = None  # keep what is recorded in this folder; one file per boot
 
     def __post_init__(self) -> None:
@@ -82,6 +84,8 @@ class Machine:
     def _gic(self, folder: Path) -> list[str]:
         if not self.plugin:
             return ["-M", PLAIN]
+        if self.idle:
+            return ["-M", PLAIN, "-plugin", f"{self.plugin},idle=on"]
         plugin = f"{self.plugin},trace={self.ring(folder)}"
         if self.trace:
             plugin += f",trace-records={KEPT_RECORDS}"

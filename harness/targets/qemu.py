@@ -235,7 +235,8 @@ class QemuTarget:
             spec.trace_dir.mkdir(parents=True, exist_ok=True)
         machine = Machine(
             qemu.argv, plugin.path, kernel.image, initramfs.path,
-            f"{kernel.cmdline} {spec.kernel_args}".strip(), spec.cpus, spec.trace_dir,
+            f"{kernel.cmdline} {spec.kernel_args}".strip(), spec.cpus,
+            trace=spec.trace_dir,
         )  # fmt: skip
         provenance = {
             "kernel": f"{kernel.version} ({kernel.source}) sha256:{kernel.sha256[:16]}",
