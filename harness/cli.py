@@ -24,7 +24,7 @@ from rich.table import Table
 from harness.errors import HarnessError, ProvisionError
 from harness.fuzz import commands as fuzz
 from harness.hwtrace.command import add_options, lines
-from harness.mutants import command as mutants
+from harness.mutants import options as mutants
 from harness.provision import Listing, Provisioner, default_images, load_images, project_root
 from harness.provision.process import run
 from harness.provision.system import Need, ensure

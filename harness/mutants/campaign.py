@@ -7,24 +7,18 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from typing import Final
+from typing import Final, Protocol
 
 from harness.errors import BootError, HarnessError, ProvisionError, TargetError
-from harness.mutants.judge import Interrupted, Lab, boot_report
+from harness.mutants.judge import Interrupted, Lab, Stop, boot_report
 from harness.mutants.patchfile import DEFAULT_KERNEL, Mutant
 from harness.mutants.results import FuzzRun, Result, Store, SuiteRun, still_valid
-from harness.provision import Expect, load_images
 from harness.provision.cache import digest, file_sha256
 from harness.provision.image_file import image_version
-from harness.provision.provisioner import Provisioner
-from harness.provision.worktree import WorkTree
-from harness.report.session import expectation
-from harness.targets.qemu import QemuTarget
-from harness.targets.spec import TargetSpec
 
 EXIT_KERNEL: Final = 1
 Told = Callable[[Mutant, Result], None]
@@ -50,9 +44,6 @@ class Plan:
     fast: bool = False
     jobs: int = 2
     kernel: str = DEFAULT_KERNEL
-    images: Path | None = None
-    qemu: str | None = None
-    seed: str = "mutants"
 
     def kernel_of(self, mutant: Mutant) -> str:
         return mutant.kernel or self.kernel
@@ -78,12 +69,24 @@ class Outcome:
     redone: int
 
 
+class Tree(Protocol):
+    """See provision/worktree.py."""
+
+    def image(self, patch: Path | None = None) -> Path: ...
+
+
 @dataclass
 class Campaign:
-    """Runs a plan.  ``told`` hears of each mutant as it is done, from any thread."""
+    """Runs a plan.
+
+    ``trees(kernel, count)``: built trees of a kernel, as long as the block lasts.
+    ``lab(kernel, stop)``: how its Images are judged.
+    ``told`` hears of each mutant as it is done, from any thread.
+    """
 
     plan: Plan
-    provisioner: Provisioner
+    trees: Callable[[str, int], AbstractContextManager[Sequence[Tree]]]
+    lab: Callable[[str, Stop], Lab]
     progress: Callable[[str], None]
     told: Told
     _stop: threading.Event = field(default_factory=threading.Event)
@@ -107,8 +110,8 @@ class Campaign:
         plan = self.plan
         with ExitStack() as stack:
             count = max(1, min(plan.jobs, len(mutants)))
-            trees = stack.enter_context(self.provisioner.work_trees(kernel, count))
-            lab = self._lab(kernel)
+            trees = stack.enter_context(self.trees(kernel, count))
+            lab = self.lab(kernel, self._stop.is_set)
             self.progress(f"{kernel}, not mutated: building and judging it")
             image = trees[0].image()
             base_sha = file_sha256(image)
@@ -116,7 +119,7 @@ class Campaign:
             baseline = self._baseline(kernel, lab, image)
             todo: SimpleQueue[_Task] = SimpleQueue()
             for mutant in sorted(mutants, key=lambda m: (m.files, m.name)):
-                keys = [digest([mutant.text, base_sha, each]) for each in (suite_print, fuzz_print)]
+                keys = [digest([mutant.diff, base_sha, each]) for each in (suite_print, fuzz_print)]
                 known = still_valid(
                     plan.store.load(mutant.name), keys[0], keys[1], plan.limit, plan.fast
                 )
@@ -129,9 +132,9 @@ class Campaign:
             return baseline, new
 
     def _work(
-        self, trees: list[WorkTree], lab: Lab, todo: SimpleQueue[_Task], results: dict[str, Result]
+        self, trees: Sequence[Tree], lab: Lab, todo: SimpleQueue[_Task], results: dict[str, Result]
     ) -> None:
-        def worker(tree: WorkTree) -> None:
+        def worker(tree: Tree) -> None:
             while not self._stop.is_set():
                 try:
                     task = todo.get_nowait()
@@ -153,7 +156,7 @@ class Campaign:
                     raise KeyboardInterrupt from None
                 raise
 
-    def _one(self, tree: WorkTree, lab: Lab, task: _Task) -> Result:
+    def _one(self, tree: Tree, lab: Lab, task: _Task) -> Result:
         mutant, result = task.mutant, task.known
         begun = time.monotonic()
         try:
@@ -201,23 +204,6 @@ class Campaign:
             )
         return Baseline(kernel, image_version(image) or "", suite, fuzz)
 
-    def _lab(self, kernel: str) -> Lab:
-        entry = self.provisioner.kernel_entry(kernel)
-        silent: Callable[[str], None] = lambda _message: None  # noqa: E731
-
-        def target(image: Path) -> QemuTarget:
-            spec = TargetSpec(
-                "qemu", str(image), self.plan.qemu, self.plan.images, kernel_args=entry.cmdline
-            )
-            return QemuTarget.create(spec, silent)
-
-        expected = expectation(Expect.of(entry.expect))
-        return Lab(target, expected, self.plan.seed, self._stop.is_set)
-
-    def stop(self) -> None:
-        """End soon; from any thread."""
-        self._stop.set()
-
 
 @dataclass(frozen=True)
 class _Task:
@@ -230,10 +216,3 @@ class _Task:
     def wants(self, plan: Plan) -> bool:
         suite = plan.suite and self.known.suite is None
         return suite or (plan.limit > 0 and self.known.fuzz is None)
-
-
-def provisioner(plan: Plan, progress: Callable[[str], None]) -> Provisioner:
-    """For the plan's images."""
-    from harness.provision import default_images  # noqa: PLC0415
-
-    return Provisioner(load_images(plan.images or default_images()), progress=progress)

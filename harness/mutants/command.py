@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""``gicv5 mutants``."""
+"""``gicv5 mutants``: from its options to its tables."""
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 import time
 from collections.abc import Callable
@@ -13,56 +12,28 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Final
 
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
-
 from harness.errors import ConfigError
+from harness.mutants.campaign import Baseline, Campaign, Plan
+from harness.mutants.judge import Lab, Stop
 from harness.mutants.markdown import markdown
-from harness.mutants.matrix import Matrix, Row, Status, exit_code
-from harness.mutants.patchfile import DEFAULT_KERNEL, Mutant, load_mutants
+from harness.mutants.matrix import Matrix, exit_code
+from harness.mutants.patchfile import Mutant, load_mutants
 from harness.mutants.results import Result, Store
 from harness.mutants.svg import svg
+from harness.mutants.terminal import show, summary
 from harness.program import Capability
-from harness.provision import default_images, project_root
+from harness.provision import Expect, Provisioner, load_images, project_root
+from harness.report.session import expectation
 from harness.suite import families
+from harness.targets.qemu import QemuTarget
+from harness.targets.spec import OpenTarget, TargetSpec
 
-RESULTS: Final = Path("gicv5-results/mutants")
 # What the kernels that mutants are made of can be asked.
 _NEVER: Final = Capability.IRS
-_COLOURS: Final = {
-    Status.KILLED: "green", Status.EQUIVALENT: "green", Status.SURVIVED: "red",
-    Status.UNSEEN: "red", Status.NOT_EQUIVALENT: "red", Status.ERROR: "yellow",
-    Status.NOT_RUN: "dim",
-}  # fmt: skip
 
 
-def options(parser: argparse.ArgumentParser) -> None:
-    """Of the command line."""
-    parser.add_argument("--suite", action="store_true", help="run the suite (the default)")
-    parser.add_argument("--fuzz", type=float, metavar="SECONDS", default=0.0,
-                        help="fuzz each mutant until the first finding, at most so long")  # fmt: skip
-    parser.add_argument("-k", metavar="TEXT", action="append", default=[], dest="select",
-                        help="only mutants whose name contains it (may be given again)")  # fmt: skip
-    parser.add_argument("--fast", action="store_true", help="stop at a mutant's first kill")
-    parser.add_argument("--jobs", type=int, metavar="N", default=min(2, os.cpu_count() or 1),
-                        help="build trees and hosts at once (2)")  # fmt: skip
-    parser.add_argument("--results", type=Path, metavar="DIR", default=RESULTS,
-                        help=f"keep what came out, do not redo what is there ({RESULTS})")  # fmt: skip
-    parser.add_argument("--kernel", metavar="NAME|TREE", default=DEFAULT_KERNEL,
-                        help=f"what to break ({DEFAULT_KERNEL})")  # fmt: skip
-    parser.add_argument("--mutants", type=Path, metavar="DIR", help="instead of tests/mutants")
-    parser.add_argument("--markdown", type=Path, metavar="FILE.md",
-                        help="also write the tables there, and the picture beside it")  # fmt: skip
-    parser.add_argument("--images", type=Path, default=default_images(), metavar="FILE",
-                        help="instead of the project's own")  # fmt: skip
-    parser.add_argument("--qemu", metavar="NAME|PATH", help="a QEMU from images.yaml, or a file")
-
-
-def command_mutants(given: argparse.Namespace) -> int:
+def run(given: argparse.Namespace) -> int:
     """0: all killed or equivalent; 1: a survivor; else as the README says."""
-    from harness.mutants.campaign import Campaign, Plan, provisioner  # noqa: PLC0415 (heavy)
-
     if given.jobs < 1:
         raise ConfigError(f"--jobs {given.jobs}", "1 or more")
     if given.markdown and given.select:
@@ -77,34 +48,56 @@ def command_mutants(given: argparse.Namespace) -> int:
         given.select,
     )
     suite = given.suite or not given.fuzz
-    plan = Plan(mutants, Store(given.results), suite, given.fuzz, given.fast, given.jobs,
-                given.kernel, given.images, given.qemu)  # fmt: skip
-    say = _say
-    started = time.monotonic()
-    campaign = Campaign(plan, provisioner(plan, say), say, _teller(len(mutants), suite, started))
+    plan = Plan(
+        mutants, Store(given.results), suite, given.fuzz, given.fast, given.jobs, given.kernel
+    )
+    provisioner = Provisioner(load_images(given.images), progress=_say)
+    told = _teller(len(mutants), suite, time.monotonic())
+    campaign = Campaign(plan, provisioner.work_trees, _labs(given, provisioner), _say, told)
     outcome = campaign.run()
     sizes = {name: len(programs) for name, programs in runnable.items()}
     matrix = Matrix.of(
         mutants, outcome.results, sizes, [p for programs in runnable.values() for p in programs]
     )
-    _show(matrix, suite, given.fuzz)
-    for line in _summary(matrix, suite, given.fuzz):
+    show(matrix, suite, given.fuzz)
+    for line in summary(matrix, suite, given.fuzz):
         print(line)
     for base in outcome.baselines:
         if base.suite is not None:
-            print(f"yardstick: {base.kernel}, not mutated: {base.suite.passed} programs in "
-                  f"{base.suite.seconds:.1f} s, booted in {base.suite.boot_seconds:.1f} s")  # fmt: skip
-    print(f"{outcome.seconds:.0f} s for {outcome.redone} mutants with --jobs {given.jobs}; "
-          f"{len(mutants) - outcome.redone} were known")  # fmt: skip
+            print(
+                f"yardstick: {base.kernel}, not mutated: {base.suite.passed} programs in "
+                f"{base.suite.seconds:.1f} s, booted in {base.suite.boot_seconds:.1f} s"
+            )
+    print(
+        f"{outcome.seconds:.0f} s for {outcome.redone} mutants with --jobs {given.jobs}; "
+        f"{len(mutants) - outcome.redone} were known"
+    )
     _write(given, matrix, outcome.baselines, outcome.seconds)
     return exit_code(matrix, suite, bool(given.fuzz))
+
+
+def _labs(given: argparse.Namespace, provisioner: Provisioner) -> Callable[[str, Stop], Lab]:
+    def lab(kernel: str, stop: Stop) -> Lab:
+        entry = provisioner.kernel_entry(kernel)
+
+        def target(image: Path) -> OpenTarget:
+            spec = TargetSpec(
+                "qemu", str(image), given.qemu, given.images, kernel_args=entry.cmdline
+            )
+            return QemuTarget.create(spec, lambda _message: None)
+
+        return Lab(target, expectation(Expect.of(entry.expect)), stop)
+
+    return lab
 
 
 def _selected(mutants: list[Mutant], words: list[str]) -> list[Mutant]:
     chosen = [m for m in mutants if not words or any(word in m.name for word in words)]
     if not chosen:
-        raise ConfigError(f"-k {' -k '.join(words)}: no mutant is called so",
-                          f"one of: {', '.join(m.name for m in mutants)}")  # fmt: skip
+        raise ConfigError(
+            f"-k {' -k '.join(words)}: no mutant is called so",
+            f"one of: {', '.join(m.name for m in mutants)}",
+        )
     return chosen
 
 
@@ -130,80 +123,26 @@ def _teller(total: int, suite: bool, started: float) -> Callable[[Mutant, Result
     return told
 
 
-# --- what a person sees --------------------------------------------------------------------------
-
-
-def _show(matrix: Matrix, suite: bool, fuzz: float) -> None:
-    table = Table(box=None, pad_edge=False)
-    table.add_column("mutant", no_wrap=True)
-    if suite:
-        table.add_column("suite", no_wrap=True)
-        for title in ("after", "programs"):
-            table.add_column(title, justify="right", no_wrap=True)
-        table.add_column("failed programs of each family", overflow="fold")
-    if fuzz:
-        table.add_column("fuzzer", no_wrap=True)
-        for title in ("after", "programs"):
-            table.add_column(title, justify="right", no_wrap=True)
-    for row in matrix.rows:
-        cells = [row.mutant.name]
-        if suite:
-            cells += [_coloured(row.suite), *_when(row)]
-            cells.append(escape(row.result.error or row.result.no_boot or tally(row)))
-        if fuzz:
-            found = row.result.fuzz.kill if row.result.fuzz else None
-            cells.append(_coloured(row.fuzz))
-            cells += [f"{found.seconds:.1f} s", str(found.number)] if found else ["", ""]
-        table.add_row(*cells)
-    Console(highlight=False).print(table)
-
-
-def _coloured(status: Status) -> str:
-    return f"[{_COLOURS[status]}]{status.value}[/]"
-
-
-def _when(row: Row) -> list[str]:
-    return [f"{row.first.seconds:.1f} s", str(row.first.number)] if row.first else ["", ""]
-
-
-def tally(row: Row) -> str:
-    """``order 3, pmu 1 crashed``."""
-    parts = [f"{family} {count}" for family, count in row.failed.items()]
-    parts += [f"{family} {count} crashed" for family, count in row.crashed.items()]
-    if row.unseen:
-        parts.append(f"but not {', '.join(row.unseen)}, which its header promises")
-    return ", ".join(parts)
-
-
-def _summary(matrix: Matrix, suite: bool, fuzz: float) -> list[str]:
-    lines = []
-    total = len(matrix.rows)
-    if suite:
-        counts = [f"{matrix.count(s)} {s.value}" for s in Status if matrix.count(s)]
-        lines.append(f"suite: of {total} mutants {', '.join(counts)}")
-    if fuzz:
-        counts = [f"{matrix.fuzz_count(s)} {s.value}" for s in Status if matrix.fuzz_count(s)]
-        lines.append(f"fuzzer, {fuzz:.0f} s each: of {total} mutants {', '.join(counts)}")
-    return lines
-
-
 def _write(
-    given: argparse.Namespace, matrix: Matrix, baselines: tuple[object, ...], seconds: float
+    given: argparse.Namespace, matrix: Matrix, baselines: tuple[Baseline, ...], seconds: float
 ) -> None:
     given.results.mkdir(parents=True, exist_ok=True)
     record = {
         "seconds": round(seconds, 1),
         "jobs": given.jobs,
-        "baselines": [asdict(each) for each in baselines],  # type: ignore[call-overload]
+        "baselines": [asdict(each) for each in baselines],
         "mutants": [
             {
-                "name": row.mutant.name, "suite": row.suite.value, "fuzz": row.fuzz.value,
-                "families": {**row.failed}, "crashed": {**row.crashed},
+                "name": row.mutant.name,
+                "suite": row.suite.value,
+                "fuzz": row.fuzz.value,
+                "families": {**row.failed},
+                "crashed": {**row.crashed},
                 "result": asdict(row.result),
             }
             for row in matrix.rows
         ],
-    }  # fmt: skip
+    }
     (given.results / "matrix.json").write_text(json.dumps(record, indent=1) + "\n")
     (given.results / "matrix.svg").write_text(svg(matrix))
     (given.results / "matrix.md").write_text(markdown(matrix, "matrix.svg"))

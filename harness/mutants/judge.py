@@ -41,13 +41,13 @@ class Lab:
     """How kernels are judged: the same for the unmutated kernel and for all its mutants.
 
     ``open_target`` makes a target of an Image.  ``stop``: whether the user wants to end.
-    ``seed``: of the generated programs.
+    ``seed``: of the generated programs, the same for all.
     """
 
     open_target: Callable[[Path], OpenTarget]
     expectation: Expectation
-    seed: str = "mutants"
     stop: Stop = lambda: False
+    seed: str = "mutants"
 
     def session(self, image: Path) -> Session:
         return Session(self.open_target(image), self.expectation, DEADLINE_MS)
@@ -82,9 +82,12 @@ class Lab:
                 if judge.beforehand(program) is None
             ]
             made = Factory.of(self.seed, [session]).programs(Corpus(None))
-            generated = [_words(program) for program in islice(made, FINGERPRINT_PROGRAMS)]
+            generated = [
+                (_words(program), repr(judge.execute(behaviour, program)))
+                for program in islice(made, FINGERPRINT_PROGRAMS)
+            ]
             rules = repr(self.expectation)
-            return digest([with_what, rules, suite]), digest([with_what, rules, generated, suite])
+            return digest([with_what, rules, suite]), digest([with_what, rules, generated])
         finally:
             session.close()
 
@@ -151,10 +154,17 @@ def _suite(session: Session, key: str, fast: bool, stop: Stop) -> SuiteRun:
             break
     done = time.monotonic()
     return SuiteRun(
-        key, tally.passed, tuple(tally.failed), tuple(tally.crashed), tuple(tally.errors),
-        dict(+tally.left_out), tally.first, boot_seconds=tally.started - begun,
-        seconds=done - tally.started, whole=not (fast and tally.first),
-    )  # fmt: skip
+        key,
+        tally.passed,
+        tuple(tally.failed),
+        tuple(tally.crashed),
+        tuple(tally.errors),
+        dict(+tally.left_out),
+        tally.first,
+        boot_seconds=tally.started - begun,
+        seconds=done - tally.started,
+        whole=not (fast and tally.first),
+    )
 
 
 # --- the fuzzer ----------------------------------------------------------------------------------

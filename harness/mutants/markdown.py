@@ -44,8 +44,14 @@ def _counts(matrix: Matrix) -> str:
 
 
 def _mutants(matrix: Matrix) -> str:
-    header = ("mutant", "what it breaks", "killed by the suite in", "programs", "first",
-              "the fuzzer alone")  # fmt: skip
+    header = (
+        "mutant",
+        "what it breaks",
+        "killed by the suite in",
+        "programs",
+        "first",
+        "the fuzzer alone",
+    )
     return table(header, map(_mutant, matrix.rows))
 
 
@@ -82,8 +88,13 @@ def _families(matrix: Matrix) -> str:
         alone = ", ".join(f"`{row.mutant.name}`" for row in matrix.killed_alone_by(family))
         idle = sum(program.startswith(f"{family}/") for program in never)
         rows.append([family, str(size), str(len(killed)), alone, str(idle)])
-    header = ("family", "programs", "mutants it kills", "that it kills alone",
-              "programs that no mutant failed")  # fmt: skip
+    header = (
+        "family",
+        "programs",
+        "mutants it kills",
+        "that it kills alone",
+        "programs that no mutant failed",
+    )
     return table(header, rows)
 
 

@@ -100,8 +100,15 @@ def _row(mutant: Mutant, result: Result) -> Row:
         unseen = tuple(
             family for family in mutant.seen_by if family not in failed and family not in crashed
         )
-    return Row(mutant, result, _suite_status(mutant, result, unseen), _fuzz_status(mutant, result),
-               failed, crashed, unseen)  # fmt: skip
+    return Row(
+        mutant,
+        result,
+        _suite_status(mutant, result, unseen),
+        _fuzz_status(mutant, result),
+        failed,
+        crashed,
+        unseen,
+    )
 
 
 def _by_family(programs: Sequence[str]) -> dict[str, int]:
@@ -149,8 +156,9 @@ def exit_code(matrix: Matrix, suite: bool, fuzz: bool) -> int:
         return 1
     if fuzz and any(row.fuzz is Status.NOT_EQUIVALENT for row in matrix.rows):
         return 1
-    errors = [row for row, status in zip(matrix.rows, statuses, strict=True)
-              if status is Status.ERROR]  # fmt: skip
+    errors = [
+        row for row, status in zip(matrix.rows, statuses, strict=True) if status is Status.ERROR
+    ]
     if errors:
         return 4 if any(row.result.error for row in errors) else 6
     return 0

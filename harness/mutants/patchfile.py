@@ -33,7 +33,7 @@ class Mutant:
     kernel: str
     equivalent: str
     files: tuple[str, ...]
-    text: str
+    diff: str
 
 
 def load_mutants(folder: Path, families: Collection[str]) -> list[Mutant]:
@@ -50,7 +50,8 @@ def parse(path: Path, text: str, families: Collection[str]) -> Mutant:
     key = ""
     for number, line in enumerate(text.splitlines(), 1):
         if line.startswith("--- "):
-            break
+            diff = "\n".join(text.splitlines()[number - 1 :])
+            return _mutant(path, diff, fields, families)
         if line[:1].isspace() and key and line.strip():
             fields[key] += " " + line.strip()
             continue
@@ -64,23 +65,35 @@ def parse(path: Path, text: str, families: Collection[str]) -> Mutant:
             )
         key = match[1]
         fields[key] = match[2]
-    return _mutant(path, text, fields, families)
+    return _mutant(path, "", fields, families)
 
 
-def _mutant(path: Path, text: str, fields: dict[str, str], families: Collection[str]) -> Mutant:
+def _mutant(path: Path, diff: str, fields: dict[str, str], families: Collection[str]) -> Mutant:
     seen_by = tuple(name.strip() for name in fields.get("Seen-by", "").split(",") if name.strip())
     equivalent = fields.get("Equivalent", "")
-    files = patched_files(text)
+    files = patched_files(diff)
     for name in seen_by:
         if name not in families:
-            raise ConfigError(f"{path}: Seen-by: no family is called {name!r}",
-                              f"one of: {', '.join(families)}")  # fmt: skip
+            raise ConfigError(
+                f"{path}: Seen-by: no family is called {name!r}", f"one of: {', '.join(families)}"
+            )
     if not files or "/dev/null" in files:
         raise ConfigError(f"{path}: no diff that changes a file", "make it with diff -u, for -p1")
     if not fields.get("Breaks"):
         raise ConfigError(f"{path}: no line Breaks:", "say what the patch breaks")
     if bool(seen_by) == bool(equivalent):
-        raise ConfigError(f"{path}: Seen-by or Equivalent: one of them, and not both",
-                          "name the families that must fail, or say why nothing can")  # fmt: skip
-    return Mutant(path.stem, path, fields["Breaks"], fields.get("Near", ""), seen_by,
-                  fields.get("Kernel", ""), equivalent, files, text)  # fmt: skip
+        raise ConfigError(
+            f"{path}: Seen-by or Equivalent: one of them, and not both",
+            "name the families that must fail, or say why nothing can",
+        )
+    return Mutant(
+        path.stem,
+        path,
+        fields["Breaks"],
+        fields.get("Near", ""),
+        seen_by,
+        fields.get("Kernel", ""),
+        equivalent,
+        files,
+        diff,
+    )

@@ -39,9 +39,11 @@ def svg(matrix: Matrix) -> str:
     for line, row in enumerate(matrix.rows):
         out += _row(row, families, TOP + CELL_H * line)
     y = TOP + CELL_H * len(matrix.rows) + 20
-    out.append(f'<text x="8" y="{y}" font-size="10">number: programs that fail; bold frame: no other '
-               "family sees it; &#215;: the kernel died or reported something; "
-               "fuzzer: programs until the first finding</text>")  # fmt: skip
+    out.append(
+        f'<text x="8" y="{y}" font-size="10">number: programs that fail; bold frame: no other '
+        "family sees it; &#215;: the kernel died or reported something; "
+        "fuzzer: programs until the first finding</text>"
+    )
     return "\n".join([*out, "</svg>", ""])
 
 
@@ -49,8 +51,10 @@ def _row(row: Row, families: list[str], y: int) -> list[str]:
     base = y + CELL_H - 4
     bold = ' font-weight="bold"' if row.suite is not Status.KILLED else ""
     note = "" if row.suite is Status.KILLED else f" ({row.suite.value})"
-    out = [f'<text x="8" y="{base}"{bold}>{escape(row.mutant.name)}{note}'
-           f"<title>{escape(row.mutant.breaks)}</title></text>"]  # fmt: skip
+    out = [
+        f'<text x="8" y="{base}"{bold}>{escape(row.mutant.name)}{note}'
+        f"<title>{escape(row.mutant.breaks)}</title></text>"
+    ]
     for column, family in enumerate(families):
         out += _cell(row, family, LEFT + CELL_W * column, y)
     x = LEFT + CELL_W * len(families) + 8
@@ -63,8 +67,10 @@ def _row(row: Row, families: list[str], y: int) -> list[str]:
 def _cell(row: Row, family: str, x: int, y: int) -> list[str]:
     count = row.failed.get(family, 0) + row.crashed.get(family, 0)
     if not count:
-        return [f'<rect x="{x}" y="{y}" width="{CELL_W}" height="{CELL_H}" fill="none" '
-                'stroke="#dddddd"/>']  # fmt: skip
+        return [
+            f'<rect x="{x}" y="{y}" width="{CELL_W}" height="{CELL_H}" fill="none" '
+            'stroke="#dddddd"/>'
+        ]
     fill = [shade for least, shade in _SHADES if count >= least][-1]
     alone = row.families == (family,)
     frame = 'stroke="#000000" stroke-width="2"' if alone else 'stroke="#999999"'
@@ -73,5 +79,6 @@ def _cell(row: Row, family: str, x: int, y: int) -> list[str]:
     return [
         f'<rect x="{x + inset}" y="{y + inset}" width="{CELL_W - 2 * inset}" '
         f'height="{CELL_H - 2 * inset}" fill="{fill}" {frame}/>',
-        f'<text x="{x + CELL_W // 2}" y="{y + CELL_H - 4}" text-anchor="middle">{count}{cross}</text>',
+        f'<text x="{x + CELL_W // 2}" y="{y + CELL_H - 4}" text-anchor="middle">'
+        f"{count}{cross}</text>",
     ]
