@@ -24,6 +24,7 @@ from rich.table import Table
 from harness.errors import HarnessError, ProvisionError
 from harness.fuzz import commands as fuzz
 from harness.hwtrace.command import add_options, lines
+from harness.mutants import options as mutants
 from harness.provision import Listing, Provisioner, default_images, load_images, project_root
 from harness.provision.process import run
 from harness.provision.system import Need, ensure
@@ -129,6 +130,9 @@ def _parser() -> argparse.ArgumentParser:
     sub = add("compare", fuzz.command_compare, "Run the same programs on two kernels.")
     fuzz.target_options(sub, kernel=False)
     fuzz.compare_options(sub)
+
+    sub = add("mutants", mutants.command_mutants, "Run the suite on kernels that deserve to fail.")
+    mutants.options(sub)
 
     add("test", command_test, "Run the project's own checks and tests.")
     return parser

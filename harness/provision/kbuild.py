@@ -59,14 +59,21 @@ class Patch:
 
 
 class KernelBuild:
-    """make, for one source tree; ``output`` set means out of tree."""
+    """make, for one source tree; ``output`` set means out of tree; ``jobs`` None: all CPUs."""
 
-    def __init__(self, tree: Path, run: Runner, log: Path, output: Path | None = None) -> None:
+    def __init__(
+        self,
+        tree: Path,
+        run: Runner,
+        log: Path,
+        output: Path | None = None,
+        jobs: int | None = None,
+    ) -> None:
         self.tree = tree
         self.output = output or tree
         self._run = run
         self._log = log
-        self._jobs = len(os.sched_getaffinity(0))
+        self._jobs = jobs or len(os.sched_getaffinity(0))
 
     def make(self, *targets: str, directory: str = "") -> None:
         """Run make; raises with the log's last lines."""

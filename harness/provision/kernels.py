@@ -108,7 +108,7 @@ def cached(context: Context, wanted: Named) -> Object | None:
     packages = remembered(context, asked)
     if not packages or missing(kernel_needs()):
         return None
-    return context.cache.lookup(BUILT, _recipe(context, wanted).inputs(packages[0].as_input()))
+    return context.cache.lookup(BUILT, recipe_of(context, wanted).inputs(packages[0].as_input()))
 
 
 def source_tree(context: Context, asked: Query) -> tuple[Package, Path]:
@@ -147,7 +147,8 @@ def _path(context: Context, wanted: Named, text: str, *key: str | int) -> Path:
     return context.images.file(text, "kernels", wanted.origin, *key)
 
 
-def _recipe(context: Context, wanted: Named) -> Recipe:
+def recipe_of(context: Context, wanted: Named) -> Recipe:
+    """Its config and patches, read now, and the compiler."""
     entry = wanted.entry
     if entry.config is not None:
         config = _path(context, wanted, entry.config, "config")
@@ -206,7 +207,7 @@ def _from_source(context: Context, wanted: Named) -> Kernel:
     asked = query(context, wanted.entry)
     assert asked is not None
     ensure(kernel_needs(), context.run, context.progress)
-    recipe = _recipe(context, wanted)
+    recipe = recipe_of(context, wanted)
     packages = remembered(context, asked)
     made = context.cache.lookup(BUILT, recipe.inputs(packages[0].as_input())) if packages else None
     if made is None or not packages:
@@ -222,8 +223,29 @@ def _from_source(context: Context, wanted: Named) -> Kernel:
 def _build(
     context: Context, wanted: Named, recipe: Recipe, package: Package, pristine: Path
 ) -> Object:
-    """Build the unpatched kernel once; every patched one starts from its object files."""
-    source = package.as_input()
+    def build_kernel(folder: Path) -> Facts:
+        built = base_tree(context, recipe, package, pristine)
+        version = kbuild.tree_version(built)
+        if recipe.patches:
+            context.progress(f"building {wanted.name}: {version} with its patches")
+            tree = folder / "tree"
+            log = context.cache.log(f"kernel-{wanted.name}")
+            build = patched_tree(context, recipe, pristine, built, tree, log=log)
+            build.image().rename(folder / "Image")
+            _keep_symbols(tree, folder)
+            shutil.rmtree(tree)
+        else:
+            shutil.copyfile(built / kbuild.IMAGE, folder / "Image")
+            _keep_symbols(built, folder)
+        check_image(folder / "Image")
+        return _facts(folder / "Image", version)
+
+    inputs = recipe.inputs(package.as_input())
+    return context.cache.get(BUILT, inputs, build_kernel, wanted.name)
+
+
+def base_tree(context: Context, recipe: Recipe, package: Package, pristine: Path) -> Path:
+    """The unpatched kernel, built once; every patched one starts from its object files."""
 
     def build_base(folder: Path) -> Facts:
         context.progress(f"building {package} (the first time: some minutes)")
@@ -234,30 +256,20 @@ def _build(
             "image": str(build.image().name),
         }
 
-    def build_kernel(folder: Path) -> Facts:
-        base = context.cache.get(
-            BASE, recipe.inputs(source, patched=False), build_base, str(package)
-        )
-        built = base.path / "tree"
-        version = kbuild.tree_version(built)
-        if recipe.patches:
-            context.progress(f"building {wanted.name}: {version} with its patches")
-            tree = folder / "tree"
-            kbuild.link_tree(pristine, tree, context.run)
-            kbuild.copy_products(built, pristine, tree)
-            kbuild.apply_patches(tree, recipe.patches, context.run)
-            build = KernelBuild(tree, context.run, context.cache.log(f"kernel-{wanted.name}"))
-            _configured(context, build, recipe.config)
-            build.image().rename(folder / "Image")
-            _keep_symbols(tree, folder)
-            shutil.rmtree(tree)
-        else:
-            shutil.copyfile(built / kbuild.IMAGE, folder / "Image")
-            _keep_symbols(built, folder)
-        check_image(folder / "Image")
-        return _facts(folder / "Image", version)
+    inputs = recipe.inputs(package.as_input(), patched=False)
+    return context.cache.get(BASE, inputs, build_base, str(package)).path / "tree"
 
-    return context.cache.get(BUILT, recipe.inputs(source), build_kernel, wanted.name)
+
+def patched_tree(
+    context: Context, recipe: Recipe, pristine: Path, built: Path, tree: Path, *, log: Path
+) -> KernelBuild:
+    """A new ``tree`` with the recipe's patches and the unpatched kernel's object files."""
+    kbuild.link_tree(pristine, tree, context.run)
+    kbuild.copy_products(built, pristine, tree)
+    kbuild.apply_patches(tree, recipe.patches, context.run)
+    build = KernelBuild(tree, context.run, log)
+    _configured(context, build, recipe.config)
+    return build
 
 
 def _keep_symbols(built: Path, folder: Path) -> None:
@@ -277,7 +289,7 @@ def _from_tree(context: Context, wanted: Named) -> Kernel:
     """Incremental, in a build folder of its own; the tree itself is never written to."""
     tree = user_tree(context, wanted)
     ensure(kernel_needs(), context.run, context.progress)
-    recipe = _recipe(context, wanted)
+    recipe = recipe_of(context, wanted)
     name = f"tree-{digest(recipe.inputs(str(tree)))}"
     with context.cache.locked(name, str(tree)), context.cache.space_checked():
         work = context.cache.work(name)

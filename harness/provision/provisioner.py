@@ -4,13 +4,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from harness.errors import ConfigError, NotInArchive
-from harness.provision import kernels, qemus, target_code
+from harness.provision import kernels, qemus, target_code, worktree
 from harness.provision.apt import Apt
 from harness.provision.cache import Cache
-from harness.provision.images import Images
+from harness.provision.images import Images, KernelEntry
 from harness.provision.packages import Context, absent, remembered, resolve
 from harness.provision.paths import default_cache
 from harness.provision.process import Runner, run
@@ -42,6 +43,17 @@ class Provisioner:
     def kernel(self, name_or_path: str) -> Kernel:
         """A kernel by name, or from a path to an Image or a source tree."""
         return kernels.kernel(self._context, kernels.named(self._context, name_or_path))
+
+    def kernel_entry(self, name_or_path: str) -> KernelEntry:
+        """What images.yaml says of a kernel; of a path, what follows from it."""
+        return kernels.named(self._context, name_or_path).entry
+
+    def work_trees(
+        self, name_or_path: str, count: int
+    ) -> AbstractContextManager[list[worktree.WorkTree]]:
+        """``count`` built trees of a kernel, to be rebuilt with patches; see worktree.py."""
+        wanted = kernels.named(self._context, name_or_path)
+        return worktree.work_trees(self._context, wanted, count)
 
     def default_kernel(self) -> str:
         """The first of ``run`` that is there, without asking the archive for optional ones."""

@@ -1,0 +1,218 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""All mutants, on as many build trees at once as there are jobs."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import Final, Protocol
+
+from harness.errors import BootError, HarnessError, ProvisionError, TargetError
+from harness.mutants.judge import Interrupted, Lab, Stop, boot_report
+from harness.mutants.patchfile import DEFAULT_KERNEL, Mutant
+from harness.mutants.results import FuzzRun, Result, Store, SuiteRun, still_valid
+from harness.provision.cache import digest, file_sha256
+from harness.provision.image_file import image_version
+
+EXIT_KERNEL: Final = 1
+Told = Callable[[Mutant, Result], None]
+
+
+class BaselineFailed(HarnessError):
+    """The kernel without any mutation does not pass: nothing can be said of its mutants."""
+
+    exit_code = EXIT_KERNEL
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is asked for.  ``suite``, ``limit``: the suite, seconds of the fuzzer (0: none).
+
+    ``kernel``: for mutants that name none.  ``fast``: stop the suite at the first kill.
+    """
+
+    mutants: Sequence[Mutant]
+    store: Store
+    suite: bool = True
+    limit: float = 0.0
+    fast: bool = False
+    jobs: int = 2
+    kernel: str = DEFAULT_KERNEL
+
+    def kernel_of(self, mutant: Mutant) -> str:
+        return mutant.kernel or self.kernel
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """The unmutated kernel, judged in the same session: the yardstick for all times."""
+
+    kernel: str
+    version: str
+    suite: SuiteRun | None = None
+    fuzz: FuzzRun | None = None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """All of a campaign.  ``seconds``: from start to end; ``redone``: mutants not taken over."""
+
+    baselines: tuple[Baseline, ...]
+    results: dict[str, Result]
+    seconds: float
+    redone: int
+
+
+class Tree(Protocol):
+    """See provision/worktree.py."""
+
+    def image(self, patch: Path | None = None) -> Path: ...
+
+
+@dataclass
+class Campaign:
+    """Runs a plan.
+
+    ``trees(kernel, count)``: built trees of a kernel, as long as the block lasts.
+    ``lab(kernel, stop)``: how its Images are judged.
+    ``told`` hears of each mutant as it is done, from any thread.
+    """
+
+    plan: Plan
+    trees: Callable[[str, int], AbstractContextManager[Sequence[Tree]]]
+    lab: Callable[[str, Stop], Lab]
+    progress: Callable[[str], None]
+    told: Told
+    _stop: threading.Event = field(default_factory=threading.Event)
+
+    def run(self) -> Outcome:
+        """BaselineFailed; KeyboardInterrupt, after what was done is stored."""
+        started = time.monotonic()
+        results: dict[str, Result] = {}
+        baselines = []
+        redone = 0
+        for kernel in dict.fromkeys(map(self.plan.kernel_of, self.plan.mutants)):
+            mutants = [m for m in self.plan.mutants if self.plan.kernel_of(m) == kernel]
+            baseline, new = self._on(kernel, mutants, results)
+            baselines.append(baseline)
+            redone += new
+        return Outcome(tuple(baselines), results, time.monotonic() - started, redone)
+
+    def _on(
+        self, kernel: str, mutants: list[Mutant], results: dict[str, Result]
+    ) -> tuple[Baseline, int]:
+        plan = self.plan
+        with ExitStack() as stack:
+            count = max(1, min(plan.jobs, len(mutants)))
+            trees = stack.enter_context(self.trees(kernel, count))
+            lab = self.lab(kernel, self._stop.is_set)
+            self.progress(f"{kernel}, not mutated: building and judging it")
+            image = trees[0].image()
+            base_sha = file_sha256(image)
+            suite_print, fuzz_print = lab.fingerprints(image)
+            baseline = self._baseline(kernel, lab, image)
+            todo: SimpleQueue[_Task] = SimpleQueue()
+            for mutant in sorted(mutants, key=lambda m: (m.files, m.name)):
+                keys = [digest([mutant.diff, base_sha, each]) for each in (suite_print, fuzz_print)]
+                known = still_valid(
+                    plan.store.load(mutant.name), keys[0], keys[1], plan.limit, plan.fast
+                )
+                results[mutant.name] = known
+                task = _Task(mutant, known, keys[0], keys[1], base_sha)
+                if task.wants(plan):
+                    todo.put(task)
+            new = todo.qsize()
+            self._work(trees, lab, todo, results)
+            return baseline, new
+
+    def _work(
+        self, trees: Sequence[Tree], lab: Lab, todo: SimpleQueue[_Task], results: dict[str, Result]
+    ) -> None:
+        def worker(tree: Tree) -> None:
+            while not self._stop.is_set():
+                try:
+                    task = todo.get_nowait()
+                except Empty:
+                    return
+                result = self._one(tree, lab, task)
+                results[task.mutant.name] = result
+                self.plan.store.save(result)
+                self.told(task.mutant, result)
+
+        with ThreadPoolExecutor(len(trees)) as pool:
+            running = [pool.submit(worker, tree) for tree in trees]
+            try:
+                for future in running:
+                    future.result()
+            except BaseException as e:
+                self._stop.set()
+                if isinstance(e, Interrupted):
+                    raise KeyboardInterrupt from None
+                raise
+
+    def _one(self, tree: Tree, lab: Lab, task: _Task) -> Result:
+        mutant, result = task.mutant, task.known
+        begun = time.monotonic()
+        try:
+            image = tree.image(mutant.path)
+        except ProvisionError as e:
+            return replace(result, error=f"{mutant.path}: {e.what} (remedy: {e.remedy})")
+        built = time.monotonic() - begun
+        if file_sha256(image) == task.base_sha and not mutant.equivalent:
+            return replace(
+                result,
+                error=f"{mutant.path}: the kernel is the same with and without it, byte for byte "
+                "(remedy: mutate what this configuration compiles, or declare it Equivalent)",
+            )
+        try:
+            if self.plan.suite and result.suite is None:
+                suite = lab.suite(image, task.suite_key, self.plan.fast)
+                result = replace(result, suite=replace(suite, build_seconds=built))
+            if self.plan.limit and result.fuzz is None:
+                result = replace(result, fuzz=lab.fuzz(image, self.plan.limit, task.fuzz_key))
+        except BootError as e:
+            if report := boot_report(e):
+                return replace(result, no_boot=report)
+            return replace(result, error=f"{mutant.path}: {e}")
+        except TargetError as e:
+            return replace(result, error=f"{mutant.path}: {e}")
+        return result
+
+    def _baseline(self, kernel: str, lab: Lab, image: Path) -> Baseline:
+        plan = self.plan
+        suite = lab.suite(image) if plan.suite else None
+        fuzz = lab.fuzz(image, plan.limit) if plan.limit else None
+        bad: list[str] = []
+        if suite is not None:
+            bad += [*suite.killers, *suite.errors]
+            if not suite.passed:
+                bad.append("no program ran")
+        if fuzz is not None:
+            bad += [f"{fuzz.kill.program}: {fuzz.kill.message}"] if fuzz.kill else []
+            bad += fuzz.errors
+        if bad:
+            raise BaselineFailed(
+                f"{kernel}, not mutated, does not pass: {bad[0]}"
+                + (f" (and {len(bad) - 1} more)" if len(bad) > 1 else ""),
+                f"gicv5 run {kernel} says why; mutants of it would prove nothing",
+            )
+        return Baseline(kernel, image_version(image) or "", suite, fuzz)
+
+
+@dataclass(frozen=True)
+class _Task:
+    mutant: Mutant
+    known: Result
+    suite_key: str
+    fuzz_key: str
+    base_sha: str
+
+    def wants(self, plan: Plan) -> bool:
+        suite = plan.suite and self.known.suite is None
+        return suite or (plan.limit > 0 and self.known.fuzz is None)

@@ -1,0 +1,211 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The suite, or the fuzzer, on one Image."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Final
+
+from harness.console import find_reports
+from harness.errors import BootError
+from harness.fuzz.corpus import Corpus
+from harness.fuzz.fuzzer import AHEAD, MAX_ERRORS, Factory
+from harness.mutants.results import FuzzRun, Kill, SuiteRun
+from harness.program import Program
+from harness.provision.cache import digest
+from harness.report.session import Session
+from harness.report.verdict import Expectation, Outcome, Verdict
+from harness.suite import families
+from harness.targets.spec import OpenTarget
+from harness.trace import Ending
+
+DEADLINE_MS: Final = 3000  # of one program, which takes some milliseconds
+MAX_COSTLY: Final = 3  # of a family: programs that cost a host; then the rest is left out
+FINGERPRINT_PROGRAMS: Final = 100  # generated ones that identify the generator
+
+Stop = Callable[[], bool]
+KILLED: Final = (Verdict.FAIL, Verdict.CRASH)
+
+
+class Interrupted(Exception):
+    """The user has had enough; what was begun is not a result."""
+
+
+@dataclass(frozen=True)
+class Lab:
+    """How kernels are judged: the same for the unmutated kernel and for all its mutants.
+
+    ``open_target`` makes a target of an Image.  ``stop``: whether the user wants to end.
+    ``seed``: of the generated programs, the same for all.
+    """
+
+    open_target: Callable[[Path], OpenTarget]
+    expectation: Expectation
+    stop: Stop = lambda: False
+    seed: str = "mutants"
+
+    def session(self, image: Path) -> Session:
+        return Session(self.open_target(image), self.expectation, DEADLINE_MS)
+
+    def suite(self, image: Path, key: str = "", fast: bool = False) -> SuiteRun:
+        """All programs, on as few hosts as it takes.  BootError if the first does not boot."""
+        session = self.session(image)
+        try:
+            return _suite(session, key, fast, self.stop)
+        finally:
+            session.close()
+
+    def fuzz(self, image: Path, limit: float, key: str = "") -> FuzzRun:
+        """Generated programs until one fails.  BootError as above."""
+        session = self.session(image)
+        try:
+            return _fuzz(session, key, limit, self.seed, self.stop)
+        finally:
+            session.close()
+
+    def fingerprints(self, image: Path) -> tuple[str, str]:
+        """What the suite, and the fuzzer, ask and expect on a host like this, and with what."""
+        session = self.session(image)
+        try:
+            judge = session.judge()
+            with_what = {k: v for k, v in session.target.provenance.items() if k != "kernel"}
+            behaviour = judge.behaviours()[0]
+            suite = [
+                (_words(program), repr(judge.execute(behaviour, program)))
+                for family in families()
+                for program in family.programs
+                if judge.beforehand(program) is None
+            ]
+            made = Factory.of(self.seed, [session]).programs(Corpus(None))
+            generated = [
+                (_words(program), repr(judge.execute(behaviour, program)))
+                for program in islice(made, FINGERPRINT_PROGRAMS)
+            ]
+            rules = repr(self.expectation)
+            return digest([with_what, rules, suite]), digest([with_what, rules, generated])
+        finally:
+            session.close()
+
+
+def _words(program: Program) -> str:
+    """The same in every process: sets have no order."""
+    return f"{program.name} {program.ops} {sorted(need.name for need in program.needs)}"
+
+
+# --- the suite -----------------------------------------------------------------------------------
+
+
+@dataclass
+class _Tally:
+    """A suite run under way."""
+
+    started: float
+    ran: int = 0
+    passed: int = 0
+    failed: list[str] = field(default_factory=list)
+    crashed: list[str] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+    left_out: Counter[str] = field(default_factory=Counter)
+    costly: Counter[str] = field(default_factory=Counter)
+    first: Kill | None = None
+
+    def take(self, family: str, outcome: Outcome) -> None:
+        name = outcome.program.name
+        if outcome.verdict is Verdict.SKIP:
+            return
+        self.ran += 1
+        if outcome.verdict is Verdict.PASS:
+            self.passed += 1
+        elif outcome.verdict is Verdict.ERROR:
+            self.errors.append(f"{name}: {outcome.message}")
+        else:
+            crash = outcome.verdict is Verdict.CRASH
+            (self.crashed if crash else self.failed).append(name)
+            seconds = time.monotonic() - self.started
+            self.first = self.first or Kill(name, outcome.message, self.ran, seconds, crash)
+        self.costly[family] += _cost_a_host(outcome)
+
+
+def _cost_a_host(outcome: Outcome) -> bool:
+    if outcome.verdict in (Verdict.CRASH, Verdict.ERROR):
+        return True
+    return outcome.observed is not None and outcome.observed.ending is not Ending.COMPLETED
+
+
+def _suite(session: Session, key: str, fast: bool, stop: Stop) -> SuiteRun:
+    begun = time.monotonic()
+    judge = session.judge()
+    tally = _Tally(time.monotonic())
+    work = [(family.name, program) for family in families() for program in family.programs]
+    for position, (family, program) in enumerate(work):
+        if stop():
+            raise Interrupted
+        if tally.costly[family] >= MAX_COSTLY:
+            tally.left_out[family] += judge.beforehand(program) is None
+            continue
+        ahead = (each for _, each in islice(work, position + 1, position + 1 + AHEAD))
+        tally.take(family, session.run(program, ahead))
+        if (fast and tally.first) or session.broken:
+            break
+    done = time.monotonic()
+    return SuiteRun(
+        key,
+        tally.passed,
+        tuple(tally.failed),
+        tuple(tally.crashed),
+        tuple(tally.errors),
+        dict(+tally.left_out),
+        tally.first,
+        boot_seconds=tally.started - begun,
+        seconds=done - tally.started,
+        whole=not (fast and tally.first),
+    )
+
+
+# --- the fuzzer ----------------------------------------------------------------------------------
+
+
+def _fuzz(session: Session, key: str, limit: float, seed: str, stop: Stop) -> FuzzRun:
+    """As harness.fuzz.fuzzer, but nothing is shrunk: the first failure is enough."""
+    factory = Factory.of(seed, [session])
+    started = time.monotonic()
+    kill, count = None, 0
+    errors: list[str] = []
+    for program, ahead in _with_upcoming(factory.programs(Corpus(None))):
+        if stop():
+            raise Interrupted
+        seconds = time.monotonic() - started
+        if seconds >= limit or len(errors) >= MAX_ERRORS or session.broken:
+            break
+        outcome = session.run(program, ahead)
+        count += 1
+        if outcome.verdict is Verdict.ERROR:
+            errors.append(f"{program.name}: {outcome.message}")
+        if outcome.verdict in KILLED:
+            seconds = time.monotonic() - started
+            crash = outcome.verdict is Verdict.CRASH
+            kill = Kill(program.name, outcome.message, count, seconds, crash)
+            break
+    seconds = time.monotonic() - started
+    return FuzzRun(key, limit, count, kill, tuple(errors), seconds)
+
+
+def _with_upcoming(programs: Iterator[Program]) -> Iterator[tuple[Program, list[Program]]]:
+    queue = list(islice(programs, AHEAD))
+    while queue:
+        yield queue[0], queue[1:]
+        queue = queue[1:] + list(islice(programs, 1))
+
+
+# --- a kernel that does not boot -----------------------------------------------------------------
+
+
+def boot_report(error: BootError) -> str:
+    """What the kernel itself said about its death; "" means that it may not be its fault."""
+    reports = find_reports(error.console)
+    return reports[0].summary if reports else ""
