@@ -21,6 +21,8 @@ from harness.ppi import Register, reg
 MAX_VMS: Final = 4
 MAX_VCPUS: Final = 8
 MAX_RECORDS: Final = 1024
+MAX_BRANCHES: Final = 4
+MAX_DELAY_NS: Final = 10_000_000
 MAX_IST_BYTES: Final = 4 << 16  # a saved LPI IST with 16 bits of ID, 4 bytes an entry
 
 # include/uapi/linux/kvm.h and arch/arm64/include/uapi/asm/kvm.h, Linux 7.3
@@ -123,7 +125,16 @@ class IrsWrite:
     wide: bool = False
 
 
-GuestOp = Read | Write | Wfi | Window | IrsRead | IrsWrite
+@dataclass(frozen=True, slots=True)
+class Delay:
+    """Busy-wait this long by the counter (CNTVCT_EL0); at most MAX_DELAY_NS.  An operation of
+    userspace, or of the guest: then without an exit.  It moves what follows against what other
+    branches do, and has no other effect."""
+
+    ns: int
+
+
+GuestOp = Read | Write | Wfi | Window | IrsRead | IrsWrite | Delay
 
 # --- what userspace does -------------------------------------------------------------------------
 
@@ -300,9 +311,36 @@ class Run:
     wait_ms: int = 200
 
 
+BranchOp = (
+    CloseVm | CreateDevice | InitVcpu | DeviceAttr | VcpuAttr | CopyReg | OneReg | IrqLine | Run
+    | Delay
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """What one thread does in a parallel section, on host CPU ``cpu`` modulo their number."""
+
+    ops: tuple[BranchOp, ...]
+    cpu: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Parallel:
+    """Branches that start at the same moment; the section ends when all have ended.
+
+    At most MAX_BRANCHES.  A vCPU is run, and initialised again, by one branch only: both ends share
+    its mailbox.  Results: one of the section; then branch after branch one of the branch and those
+    of its operations.  A branch's value is when it started and when it ended, in ns since all were
+    released, 32 bits each: it is not compared.
+    """
+
+    branches: tuple[Branch, ...]
+
+
 Op = (
     CreateVm | CloseVm | CreateDevice | PlaceIrs | CreateVcpu | InitVcpu | DeviceAttr | VcpuAttr
-    | CopyReg | Ist | IstEntry | OneReg | IrqLine | Run
+    | CopyReg | Ist | IstEntry | OneReg | IrqLine | Run | Delay | Parallel
 )  # fmt: skip
 
 
@@ -314,6 +352,7 @@ class Capability(Enum):
     NO_CPU_SYSREGS = "a kernel without CPU_SYSREGS"
     PMU = "PMUv3"
     IRS = "IRS of a VGICv5"
+    CPUS = "two host CPUs"
 
 
 @dataclass(frozen=True, slots=True)
