@@ -32,7 +32,7 @@ int register_lookup(uint32_t encoding, unsigned int *read_flags, unsigned int *w
 
 static bool is_guest_code(unsigned int code)
 {
-	return code >= OP_GUEST_READ && code <= OP_GUEST_DELAY;
+	return code >= OP_GUEST_READ && code <= OP_GUEST_SPIN;
 }
 
 static const char *check_attribute(const struct wire_record *record)
@@ -78,7 +78,7 @@ static const char *check(const struct wire_record *record)
 	case OP_BRANCH:
 		return NULL;
 	case OP_DELAY:
-	case OP_GUEST_DELAY:
+	case OP_GUEST_SPIN:
 		return record->a <= MAX_DELAY_NS ? NULL : "too long a delay";
 	case OP_DEVICE_ATTR:
 	case OP_VCPU_ATTR:

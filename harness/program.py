@@ -11,6 +11,7 @@ which is the kernel's index, and is not the vCPU id.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import Enum, IntEnum
 from typing import Final
@@ -126,15 +127,13 @@ class IrsWrite:
 
 
 @dataclass(frozen=True, slots=True)
-class Delay:
-    """Busy-wait this long by the counter (CNTVCT_EL0); at most MAX_DELAY_NS.  An operation of
-    userspace, or of the guest: then without an exit.  It moves what follows against what other
-    branches do, and has no other effect."""
+class Spin:
+    """Busy-wait this long by the counter (CNTVCT_EL0), without an exit; at most MAX_DELAY_NS."""
 
     ns: int
 
 
-GuestOp = Read | Write | Wfi | Window | IrsRead | IrsWrite | Delay
+GuestOp = Read | Write | Wfi | Window | IrsRead | IrsWrite | Spin
 
 # --- what userspace does -------------------------------------------------------------------------
 
@@ -311,6 +310,14 @@ class Run:
     wait_ms: int = 200
 
 
+@dataclass(frozen=True, slots=True)
+class Delay:
+    """Busy-wait this long by the counter; at most MAX_DELAY_NS.  It moves what follows against what
+    other branches do, and has no other effect."""
+
+    ns: int
+
+
 BranchOp = (
     CloseVm | CreateDevice | InitVcpu | DeviceAttr | VcpuAttr | CopyReg | OneReg | IrqLine | Run
     | Delay
@@ -342,6 +349,15 @@ Op = (
     CreateVm | CloseVm | CreateDevice | PlaceIrs | CreateVcpu | InitVcpu | DeviceAttr | VcpuAttr
     | CopyReg | Ist | IstEntry | OneReg | IrqLine | Run | Delay | Parallel
 )  # fmt: skip
+
+
+def flat(ops: Iterable[Op]) -> Iterator[Op]:
+    """The operations, and those in the branches of each parallel section behind it."""
+    for op in ops:
+        yield op
+        if isinstance(op, Parallel):
+            for branch in op.branches:
+                yield from branch.ops
 
 
 class Capability(Enum):

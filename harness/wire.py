@@ -83,7 +83,7 @@ class Code(IntEnum):
     GUEST_WINDOW = 35
     GUEST_IRS_READ = 36  # arg: offset, b: 1 if wide
     GUEST_IRS_WRITE = 37  # arg: offset, a: value, b: 1 if wide
-    GUEST_DELAY = 38  # a: ns
+    GUEST_SPIN = 38  # a: ns
 
 
 def kvm_irq(op: p.IrqLine) -> int:
@@ -159,8 +159,8 @@ def _guest_record(op: p.GuestOp) -> bytes:
             return RECORD.pack(Code.GUEST_IRS_READ, 0, 0, op.offset, 0, op.wide, 0)
         case p.IrsWrite():
             return RECORD.pack(Code.GUEST_IRS_WRITE, 0, 0, op.offset, op.value, op.wide, 0)
-        case p.Delay():
-            return RECORD.pack(Code.GUEST_DELAY, 0, 0, 0, op.ns, 0, 0)
+        case p.Spin():
+            return RECORD.pack(Code.GUEST_SPIN, 0, 0, 0, op.ns, 0, 0)
 
 
 def encode_program(program: p.Program, deadline_ms: int) -> bytes:
@@ -254,8 +254,8 @@ def _decode_guest(record: tuple[int, ...]) -> p.GuestOp:
             return p.IrsRead(arg, bool(b))
         case Code.GUEST_IRS_WRITE:
             return p.IrsWrite(arg, a, bool(b))
-        case Code.GUEST_DELAY:
-            return p.Delay(a)
+        case Code.GUEST_SPIN:
+            return p.Spin(a)
     raise ValueError(f"{Code(code).name} inside a RUN")
 
 

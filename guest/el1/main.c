@@ -130,7 +130,7 @@ void guest_main(volatile struct mailbox *box)
 		case OP_GUEST_IRS_WRITE:
 			do_irs(entry);
 			break;
-		case OP_GUEST_DELAY:
+		case OP_GUEST_SPIN:
 			delay_ns(entry->operand);
 			break;
 		default:

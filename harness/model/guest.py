@@ -21,7 +21,7 @@ from harness.model.pause import NOTHING, Pause, Touch
 from harness.model.state import NotModelled, TimeDependent, Vcpu, Vm
 from harness.model.timers import Timer
 from harness.ppi import CNTP, CNTV, U64, Register, bits, ppi_intid, reg
-from harness.program import IRS_BASE, Delay, GuestOp, IrsRead, IrsWrite, Read, Wfi, Window, Write
+from harness.program import IRS_BASE, GuestOp, IrsRead, IrsWrite, Read, Spin, Wfi, Window, Write
 from harness.trace import Result, Status
 
 # ESR_EL1 of an UNDEFINED instruction (EC 0, IL), from the CPU or from kvm_inject_undefined()
@@ -139,7 +139,7 @@ class Guest:
             case IrsWrite():
                 self.access_irs(op)
                 return Result()
-            case Delay():
+            case Spin():
                 return Result()
 
     def check_userspace_timers(self) -> None:
