@@ -15,6 +15,7 @@ from harness.errors import TargetError
 from harness.fuzz.corpus import Corpus
 from harness.fuzz.generate import Generator, mutated
 from harness.fuzz.modelled import Modelled, mended, modelled
+from harness.fuzz.sections import is_racy, mapped
 from harness.fuzz.shrink import Ops, OutOfBudget, shrink, vm_of
 from harness.fuzz.signature import Signature, signature
 from harness.model import Model
@@ -26,17 +27,22 @@ from harness.program import (
     CreateDevice,
     CreateVcpu,
     CreateVm,
+    Delay,
     InitVcpu,
     IstEntry,
+    Op,
+    Parallel,
     PlaceIrs,
     Program,
     Run,
+    flat,
     init_device,
 )
 from harness.report.facts import host_facts
 from harness.report.session import Session
 from harness.report.verdict import Outcome, Verdict
 from harness.suite.shapes import needs_of
+from harness.trace import steps
 
 AHEAD: Final = 16  # programs that are ready before they are asked for
 SHRINK_SECONDS: Final = 30.0
@@ -321,27 +327,30 @@ class Factory:
 
 def elsewhere(ops: Ops) -> Ops:
     """The same with the other two of the four VMs: a generated program has at most two."""
-    moved = []
-    for op in ops:
-        if not isinstance(op, IstEntry):
-            op = replace(op, vm=(op.vm + 2) % MAX_VMS)  # noqa: PLW2901
+
+
+    def moved(op: Op) -> Op:
+        if isinstance(op, IstEntry | Delay | Parallel):
+            return op
         if isinstance(op, CopyReg):
-            op = replace(op, to_vm=(op.to_vm + 2) % MAX_VMS)  # noqa: PLW2901
-        moved.append(op)
-    return tuple(moved)
+            op = replace(op, to_vm=(op.to_vm + 2) % MAX_VMS)
+        return replace(op, vm=(op.vm + 2) % MAX_VMS)
+
+    return mapped(ops, moved)
 
 
 def program_size(ops: Ops) -> int:
     """Records: operations, and guest operations in them."""
-    return len(ops) + sum(len(op.guest) for op in ops if isinstance(op, Run))
+    return sum(1 for _ in steps(Program("", ops)))
 
 
 def sizes(program: Program) -> tuple[int, int, int]:
     """Operations in all; those of them that only set VMs up; guest operations."""
-    guest = sum(len(op.guest) for op in program.ops if isinstance(op, Run))
+    ops = [op for op in flat(program.ops) if not isinstance(op, Parallel)]
+    guest = sum(len(op.guest) for op in ops if isinstance(op, Run))
     setup = sum(
         isinstance(op, CreateVm | CreateDevice | PlaceIrs | CreateVcpu | InitVcpu)
         or op == init_device(vm_of(op))
-        for op in program.ops
+        for op in ops
     )
-    return len(program.ops), setup, guest
+    return len(ops), setup, guest

@@ -18,7 +18,7 @@ from harness import wire
 from harness.program import Capability, Program
 from harness.provision.paths import project_root
 from harness.report.listing import Lister
-from harness.trace import Trace, steps
+from harness.trace import Trace
 
 SOURCES: Final = (
     "frame.c", "host.c", "vm.c", "irs.c", "parse.c", "execute.c", "run.c", "supervise.c",
@@ -60,8 +60,8 @@ def _parts(program: Program, expected: Trace, image: bytes, about: str) -> Itera
 
 
 def _listing(program: Program) -> Iterator[str]:
-    for index, guest, text in Lister(program).lines():
-        yield f"{index:3}  {text}" if guest is None else f"{index:3}.{guest}  {text}"
+    for step, text in Lister(program).lines():
+        yield f"{step.number:>3}  {text}"
 
 
 def _source(name: str, included: set[str]) -> str:
@@ -108,12 +108,10 @@ def _data(program: Program, expected: Trace) -> Iterator[str]:
     yield "};"
     yield "static const struct expectation {\n\tint32_t ret;\n\tuint32_t status;"
     yield "\tuint64_t value, extra, known;\n\tconst char *what;\n} expected[] = {"
-    lines = Lister(program).lines()
-    for step, (index, guest, text) in zip(steps(program), lines, strict=True):
+    for step, text in Lister(program).lines():
         result = expected.results[step.record]
-        where = f"{index}" if guest is None else f"{index}.{guest}"
         yield (
             f"\t{{ {result.ret}, {int(result.status)}, {result.value:#x}, {result.extra:#x},"
-            f' {result.known:#x},\n\t  "{where}: {text}" }},'
+            f' {result.known:#x},\n\t  "{step.number}: {text}" }},'
         )
     yield "};"

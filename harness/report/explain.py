@@ -13,7 +13,7 @@ from harness.report.hardware import accesses
 from harness.report.listing import Lister, guest_op, register_of, result
 from harness.report.ppimap import Bitmaps
 from harness.report.verdict import Outcome, Verdict
-from harness.trace import Difference, Status, Step, steps
+from harness.trace import Difference, Status, Step
 
 FURTHER: Final = 6  # differences shown in short after the first
 LISTED: Final = 40  # records of a program; the failing one is among them
@@ -66,6 +66,7 @@ def _blocks(outcome: Outcome) -> Iterator[list[str]]:
         return
     yield list(describe(first, outcome))
     yield list(further(outcome))
+    yield list(linearisation(outcome))
     yield list(accesses(outcome))
     for sentence in diagnose(outcome):
         yield textwrap.wrap(sentence, WIDTH, break_on_hyphens=False)
@@ -96,10 +97,12 @@ def listing(outcome: Outcome, mark: Step | None = None) -> Iterator[str]:
     yield f"program {outcome.program.name}:"
     if start:
         yield f"       ... {start} before"
-    for record, (index, guest, text) in enumerate(records[start:end], start):
+    for record, (step, text) in enumerate(records[start:end], start):
         arrow = "-->" if mark and record == at else "   "
-        number = f"{index:3}" if guest is None else f"{index:3}.{guest}"
-        yield f"{arrow} {number:<7}{'  ' if guest is not None else ''}{text}"
+        indent = "  " * ((step.guest is not None) + (step.branch is not None) * 1)
+        indent += "  " * (step.branch_index is not None)
+        width = len(str(step.op_index))
+        yield f"{arrow} {' ' * (3 - width)}{step.number:<{4 + width}}{indent}{text}"
     if end < len(records):
         yield f"       ... {len(records) - end} after"
 
@@ -108,8 +111,8 @@ def where(step: Step, lister: Lister) -> str:
     """``operation 7.2, run vCPU1: read ICC_PPI_ENABLER0_EL1``."""
     text = lister.op(step.op).rstrip(":")
     if step.guest is None:
-        return f"operation {step.op_index}, {text}"
-    return f"operation {step.op_index}.{step.guest_index}, {text}: {guest_op(step.guest)}"
+        return f"operation {step.number}, {text}"
+    return f"operation {step.number}, {text}: {guest_op(step.guest)}"
 
 
 def describe(difference: Difference, outcome: Outcome) -> Iterator[str]:
@@ -162,13 +165,21 @@ def further(outcome: Outcome) -> Iterator[str]:
         yield f"  and {len(rest) - FURTHER} more"
 
 
+def linearisation(outcome: Outcome) -> Iterator[str]:
+    """The order of the branches' steps that leads to the nearest allowed outcome."""
+    seen = outcome.linearisation
+    if seen is None:
+        return
+    yield f"expected is number {seen.number} of {seen.of} allowed outcomes, by the order"
+    text = "; ".join(seen.order)
+    yield from textwrap.wrap(text, WIDTH, initial_indent="  ", subsequent_indent="  ")
+
+
 def operations(outcome: Outcome) -> Iterator[str]:
     """Every record with its expected and its observed result, for the artefacts."""
     lister = Lister(outcome.program)
-    texts = list(lister.lines())
-    for step, (index, guest, text) in zip(steps(outcome.program), texts, strict=True):
-        number = str(index) if guest is None else f"{index}.{guest}"
-        yield f"{number:<7}{'  ' if guest is not None else ''}{text}"
+    for step, text in lister.lines():
+        yield f"{step.number:<7}{'  ' if step.guest is not None else ''}{text}"
         for name, trace in (("expected", outcome.expected), ("observed", outcome.observed)):
             if trace is not None:
                 yield f"           {name}  {result(step, trace.results[step.record])}"

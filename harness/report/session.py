@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from harness.errors import BootError, HarnessError, TargetError
-from harness.model import Model
+from harness.model import Allowed, Model
 from harness.model.behaviour import Behaviour, Finalize, HostFacts, LateWrites
 from harness.program import Program
 from harness.report.facts import host_facts, kvm_mode, unfit
@@ -150,8 +150,8 @@ class Session:
         facts = host_facts(host.hello, host.boot_log)
         self.facts = describe_host(host, facts)
 
-        def execute(behaviour: Behaviour, program: Program) -> Trace:
-            return Model(behaviour, facts).run(program)
+        def execute(behaviour: Behaviour, program: Program) -> tuple[Allowed, ...]:
+            return Model(behaviour, facts).allowed(program)
 
         return Judge(self.expectation, host.hello, execute, self.witness)
 
