@@ -19,8 +19,12 @@ int main(int argc, char **argv)
 		channel_init(&channel, STDIN_FILENO, STDOUT_FILENO, false);
 		return agent_serve(&channel);
 	}
+	if (argc == 2 && !strcmp(argv[1], "--version")) {
+		printf("gicv5 agent, protocol %#x\n", WIRE_HASH);
+		return 0;
+	}
 	if (argc == 3 && !strcmp(argv[1], "--bench"))
 		return bench_main(argv[2]);
-	fprintf(stderr, "usage: %s --stdio | --bench N\n", argv[0]);
+	fprintf(stderr, "usage: %s --stdio | --version | --bench N\n", argv[0]);
 	return 2;
 }

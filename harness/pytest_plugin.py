@@ -34,7 +34,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("gicv5", "GICv5: which PPIs KVM shows to a guest, on a real kernel")
     group.addoption(
         "--gicv5-target", dest=DEST, metavar="KIND",
-        help="run tests/target on a kernel: qemu (also: --target, if no other plugin has it)",
+        help="run tests/target on a kernel: qemu, ssh:HOST or board:NAME (also: --target, if no "
+        "other plugin has it)",
+    )  # fmt: skip
+    group.addoption(
+        "--boards", dest="gicv5_boards", metavar="FILE",
+        help="the file that has the board of --target=board:NAME (default: boards.yaml)",
     )  # fmt: skip
     group.addoption(
         "--kernel", dest="gicv5_kernel", metavar="NAME|PATH",

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import difflib
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, model_validator
 from pydantic_core import ErrorDetails
@@ -128,6 +128,7 @@ class Images(_Section):
     config: str
     run: list[str] = Field(min_length=1)
     kernels: dict[str, KernelEntry] = Field(min_length=1)
+    boards: dict[str, Any] = Field(default_factory=dict)  # harness/boards.py reads them
     _document: Document = PrivateAttr()
 
     @property
@@ -187,7 +188,7 @@ def load_images(path: Path) -> Images:
     try:
         images = Images.model_validate(document.data)
     except ValidationError as error:
-        raise _config_error(document, [_explain(document, e) for e in error.errors()]) from None
+        raise _config_error(document, [explain_errors(document, error, Images)]) from None
     images._document = document
     _check_references(images)
     return images
@@ -243,36 +244,25 @@ def _check_references(images: Images) -> None:
         raise _config_error(images._document, list(dict.fromkeys(wrong)))
 
 
-def _model_at(location: Location) -> type[BaseModel] | None:
+def _model_at(location: Location, root: type[BaseModel]) -> type[BaseModel] | None:
     """The model whose keys are allowed at a location, to say what they are."""
-    model: type[BaseModel] | None = Images
-    for step in location:
-        if model is None:
+    steps, at = iter(location), root
+    for step in steps:
+        field = at.model_fields.get(str(step))
+        models = _models_in(field.annotation) if field else []
+        if not models:
             return None
-        field = model.model_fields.get(str(step))
-        if field is None:
-            return None
-        inner = field.annotation
-        if isinstance(inner, type) and issubclass(inner, BaseModel):
-            model = inner
-        elif field.annotation in (dict[str, KernelEntry], dict[str, QemuEntry]):
-            # The next step is a name, which any text may be.
-            entry = KernelEntry if field.annotation == dict[str, KernelEntry] else QemuEntry
-            rest = location[location.index(step) + 1 :]
-            return _descend(entry, rest[1:])
-        else:
-            return None
-    return model
+        at = models[0]
+        if field and get_origin(field.annotation) in (dict, list) and next(steps, None) is None:
+            return None  # what stands there is a name, which any text may be
+    return at
 
 
-def _descend(model: type[BaseModel], rest: Location) -> type[BaseModel] | None:
-    for step in rest:
-        field = model.model_fields.get(str(step))
-        inner = field.annotation if field else None
-        if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
-            return None
-        model = inner
-    return model
+def _models_in(annotation: Any) -> list[type[BaseModel]]:
+    """The models that an annotation is, holds (dict, list) or allows (X | None)."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [model for inner in get_args(annotation) for model in _models_in(inner)]
 
 
 _TYPES = {
@@ -286,11 +276,16 @@ _TYPES = {
 }
 
 
-def _explain(document: Document, error: ErrorDetails) -> str:
+def explain_errors(document: Document, error: ValidationError, root: type[BaseModel]) -> str:
+    """What is wrong with a file, one line each: file, line, key, what is allowed."""
+    return "\n".join(_explain(document, each, root) for each in error.errors())
+
+
+def _explain(document: Document, error: ErrorDetails, root: type[BaseModel]) -> str:
     location = tuple(step for step in error["loc"] if step != "[key]")
     kind, context, given = error["type"], error.get("ctx", {}), error["input"]
     if kind == "extra_forbidden":
-        model = _model_at(location[:-1])
+        model = _model_at(location[:-1], root)
         allowed = list(model.model_fields) if model else []
         close = difflib.get_close_matches(str(location[-1]), allowed, n=1)
         hint = f"; did you mean {close[0]!r}?" if close else ""

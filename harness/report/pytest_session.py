@@ -26,7 +26,14 @@ from harness.report.session import FirstBootError, Session, expectation
 from harness.report.terminal import Summary
 from harness.report.verdict import Outcome, Verdict, harness_error
 from harness.targets.base import Host
-from harness.targets.spec import MAX_CPUS, Factory, OpenTarget, Progress, TargetSpec
+from harness.targets.spec import (
+    MAX_CPUS,
+    Factory,
+    OpenTarget,
+    Progress,
+    Releasable,
+    TargetSpec,
+)
 
 PLUGIN_NAME = "gicv5-target"
 TAIL = 15
@@ -35,6 +42,7 @@ _ON_COMMAND_LINE = (
     ("gicv5_kernel", "--kernel"),
     ("gicv5_qemu", "--qemu"),
     ("gicv5_images", "--images"),
+    ("gicv5_boards", "--boards"),
     ("gicv5_kernel_args", "--kernel-args"),
 )
 EXPECT_KEYS: Mapping[str, tuple[str, ...]] = {
@@ -80,12 +88,15 @@ def _settle_root(config: pytest.Config) -> None:
 
 
 def _plugin(config: pytest.Config) -> TargetSession:
-    kinds: dict[str, Factory] = {"qemu": _qemu}
+    kinds: dict[str, Factory] = {"qemu": _qemu, "ssh:HOST": _board, "board:NAME": _board}
     for more in config.hook.pytest_gicv5_targets():
         kinds.update(more)
     kind = config.getoption("gicv5_target")
-    if kind not in kinds:
+    name = {"ssh": "ssh:HOST", "board": "board:NAME"}.get(kind.partition(":")[0], kind)
+    if name not in kinds:
         raise pytest.UsageError(f"--target={kind}: no such target; one of: {', '.join(kinds)}")
+    if name != kind and getattr(config.option, "numprocesses", None):
+        raise pytest.UsageError(f"-n with --target={kind}: a board serves one process at a time")
     cpus = config.getoption("gicv5_cpus")
     if cpus not in [str(n) for n in range(1, MAX_CPUS + 1)]:
         raise pytest.UsageError(f"--host-cpus={cpus}: the GICv5 platform has 1 to {MAX_CPUS} CPUs")
@@ -94,12 +105,13 @@ def _plugin(config: pytest.Config) -> TargetSession:
     if worker := getattr(config, "workerinput", None):
         folder = Path(worker["gicv5_folder"])
     images = config.getoption("gicv5_images")
+    boards = config.getoption("gicv5_boards")
     spec = TargetSpec(
         kind, config.getoption("gicv5_kernel"), config.getoption("gicv5_qemu"),
         Path(images) if images else None, int(cpus), config.getoption("gicv5_kernel_args"),
-        _trace_folder(config, folder),
+        _trace_folder(config, folder), boards=Path(boards) if boards else None,
     )  # fmt: skip
-    return TargetSession(config, spec, kinds[kind], overrides, folder)
+    return TargetSession(config, spec, kinds[name], overrides, folder)
 
 
 def _trace_folder(config: pytest.Config, folder: Path) -> Path | None:
@@ -167,7 +179,8 @@ class TargetSession:
     def pytest_report_header(self) -> list[str]:
         if self.target is None or self.session is None:
             return [f"target: {self.spec.kind}"]
-        lines = [f"target: {self.spec.kind}, kernel {self.target.kernel_name}"]
+        kernel = self.target.kernel_name or "that runs there"
+        lines = [f"target: {self.spec.kind}, kernel {kernel}"]
         lines += [f"  {key}: {value}" for key, value in self.target.provenance.items()]
         return [*lines, f"  expected: {self.session.expectation}"]
 
@@ -292,7 +305,7 @@ class TargetSession:
         for name, flag in _ON_COMMAND_LINE:
             if value := option(name):
                 argv += [f"{flag}={value}"]
-        if self.spec.kernel is None and self.target is not None:
+        if self.spec.kernel is None and self.target is not None and self.target.kernel_name:
             argv += [f"--kernel={self.target.kernel_name}"]
         if self.spec.cpus != 1:
             argv += [f"--host-cpus={self.spec.cpus}"]
@@ -303,6 +316,8 @@ class TargetSession:
         """Power the host off.  May be called twice."""
         if self.session is not None:
             self.session.close()
+        if isinstance(self.target, Releasable):
+            self.target.release()
 
     def _progress(self, message: str) -> None:
         if not hasattr(self.config, "workerinput") and self.config.option.verbose >= 0:
@@ -319,6 +334,12 @@ def _qemu(spec: TargetSpec, progress: Progress) -> OpenTarget:
     from harness.targets.qemu import QemuTarget  # noqa: PLC0415 (heavy; only if it is used)
 
     return QemuTarget.create(spec, progress)
+
+
+def _board(spec: TargetSpec, progress: Progress) -> OpenTarget:
+    from harness.targets.board_target import create  # noqa: PLC0415 (heavy; only if it is used)
+
+    return create(spec, progress)
 
 
 def _terminated(_number: int, _frame: object) -> NoReturn:

@@ -89,8 +89,8 @@ CASES = {
     ),
     "unknown key at the top": (
         "apt:",
-        "boards: {}\napt:",
-        "1: boards: unknown key; allowed: apt, qemu, config, run, kernels",
+        "hosts: {}\napt:",
+        "1: hosts: unknown key; allowed: apt, qemu, config, run, kernels, boards",
     ),
     "number for text": (
         '  min_version: "11.1"',
