@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * One binary: PID 1 of the initramfs, or with --stdio the agent as a program of a running system,
- * or with --bench N the measure of what KVM alone costs.
+ * or with --bench N the measure of what KVM alone costs, or with --gcov the kernel's coverage.
  */
 #include <stdio.h>
 #include <string.h>
@@ -25,6 +25,8 @@ int main(int argc, char **argv)
 	}
 	if (argc == 3 && !strcmp(argv[1], "--bench"))
 		return bench_main(argv[2]);
-	fprintf(stderr, "usage: %s --stdio | --version | --bench N\n", argv[0]);
+	if (argc == 2 && !strcmp(argv[1], "--gcov"))
+		return gcov_main();
+	fprintf(stderr, "usage: %s --stdio | --version | --bench N | --gcov\n", argv[0]);
 	return 2;
 }

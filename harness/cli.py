@@ -21,6 +21,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from harness.coverage.command import command_coverage, coverage_options
 from harness.errors import HarnessError, ProvisionError
 from harness.fuzz import commands as fuzz
 from harness.hwtrace.command import add_options, lines
@@ -133,6 +134,9 @@ def _parser() -> argparse.ArgumentParser:
 
     sub = add("mutants", mutants.command_mutants, "Run the suite on kernels that deserve to fail.")
     mutants.options(sub)
+
+    sub = add("coverage", command_coverage, "Show what is reached in a kernel with gcov.")
+    coverage_options(sub)
 
     add("test", command_test, "Run the project's own checks and tests.")
     return parser

@@ -17,6 +17,7 @@ Finalize = Literal["per-vcpu", "first-created"]
 LateWrites = Literal["refused", "exposed"]
 
 KERNEL_KINDS = ("package", "source", "tree", "image")
+_FILE_LISTS = ("fragments", "patches")  # of kernels that are built; `like` adds to them
 
 
 class _Section(BaseModel):
@@ -35,6 +36,8 @@ class ExpectEntry(_Section):
 class KernelEntry(_Section):
     """One kernel: exactly one of package, source, tree, image, or like (a variant of another).
 
+    ``fragments``: more configuration, after ``config``.  ``memory``: MiB of a host with it.
+    ``slowdown``: by which deadlines are multiplied.
     ``optional``: the archive may not have it yet; then it is passed over.
     """
 
@@ -46,9 +49,12 @@ class KernelEntry(_Section):
     modules: list[str] = Field(default_factory=list)
     modules_package: str | None = None
     config: str | None = None
+    fragments: list[str] = Field(default_factory=list)
     patches: list[str] = Field(default_factory=list)
     selftests: str | None = None
     cmdline: str = ""
+    memory: int = Field(default=128, ge=96)
+    slowdown: int = Field(default=1, ge=1)
     optional: bool = False
     expect: ExpectEntry = ExpectEntry()
     note: str = ""
@@ -69,7 +75,8 @@ class KernelEntry(_Section):
             ("modules", ("package",)),
             ("modules_package", ("package",)),
             ("config", ("source", "tree")),
-            ("patches", ("source", "tree")),
+            ("fragments", ("source", "tree", "like")),
+            ("patches", ("source", "tree", "like")),
             ("selftests", ("package", "image")),
             ("optional", ("package", "source")),
         ):
@@ -155,6 +162,9 @@ class Images(_Section):
             "cmdline": f"{base.cmdline} {entry.cmdline}".strip(),
             "expect": expect,
             "note": entry.note or base.note,
+            "fragments": base.fragments + entry.fragments,
+            "patches": base.patches + entry.patches,
+            **entry.model_dump(include={"memory", "slowdown"}, exclude_unset=True),
         }
         return base.model_copy(update=update)
 
@@ -163,6 +173,13 @@ class Images(_Section):
         while (like := self.kernels[name].like) is not None:
             name = like
         return name
+
+    def listed_files(self, name: str, key: str) -> list[Path]:
+        """The ``fragments`` or ``patches`` of the kernel ``name``; those of its ``like`` first."""
+        entry = self.kernels[name]
+        first = self.listed_files(entry.like, key) if entry.like else []
+        texts: list[str] = getattr(entry, key)
+        return first + [self.file(t, "kernels", name, key, i) for i, t in enumerate(texts)]
 
     def qemu_entry(self, name: str) -> QemuEntry:
         """The QEMU called ``name``."""
@@ -240,6 +257,10 @@ def _check_references(images: Images) -> None:
                 break
             seen.append(current.like)
             current = images.kernels[current.like]
+        for key in _FILE_LISTS if current.like is None else ():
+            if getattr(entry, key) and current.kind not in ("source", "tree"):
+                where = images.where("kernels", name, key)
+                wrong.append(f"{where}: goes with source or tree; {seen[-1]} is a {current.kind}")
     if wrong:
         raise _config_error(images._document, list(dict.fromkeys(wrong)))
 

@@ -44,18 +44,24 @@ class Named:
 class Recipe:
     """How to build: all of it goes into the cache key."""
 
-    config: Path
+    configs: tuple[Path, ...]
     patches: tuple[Patch, ...]
     compiler: str
 
     def inputs(self, source: object, patched: bool = True) -> dict[str, object]:
         """The key's content."""
+        config, *fragments = map(file_sha256, self.configs)
         return {
             "source": source,
-            "config": file_sha256(self.config),
+            "config": config,
             "compiler": self.compiler,
             "patches": [p.as_input() for p in self.patches] if patched else [],
+            **({"fragments": fragments} if fragments else {}),
         }
+
+    def files(self) -> list[str]:
+        """What it is called in reports."""
+        return [path.name for path in (*self.configs, *(p.path for p in self.patches))]
 
 
 def named(context: Context, name_or_path: str) -> Named:
@@ -154,9 +160,12 @@ def recipe_of(context: Context, wanted: Named) -> Recipe:
         config = _path(context, wanted, entry.config, "config")
     else:
         config = context.images.file(context.images.config, "config")
-    patches = [_path(context, wanted, p, "patches", i) for i, p in enumerate(entry.patches)]
+    fragments, patches = (
+        context.images.listed_files(wanted.name, key) if wanted.origin else []
+        for key in ("fragments", "patches")
+    )
     compiler = kbuild.compiler_version(context.run, cross_prefix())
-    return Recipe(config, tuple(Patch(p) for p in patches), compiler)
+    return Recipe((config, *fragments), tuple(Patch(p) for p in patches), compiler)
 
 
 def _kernel(
@@ -172,6 +181,8 @@ def _kernel(
         tuple(modules),
         entry.cmdline,
         Expect.of(entry.expect),
+        entry.memory,
+        entry.slowdown,
     )
 
 
@@ -214,9 +225,7 @@ def _from_source(context: Context, wanted: Named) -> Kernel:
         package, tree = source_tree(context, asked)
         packages = (package,)
         made = _build(context, wanted, recipe, package, tree)
-    source = " + ".join(
-        [str(packages[0]), recipe.config.name, *(p.path.name for p in recipe.patches)]
-    )
+    source = " + ".join([str(packages[0]), *recipe.files()])
     return _kernel(wanted, made.path / "Image", made.facts, source)
 
 
@@ -232,11 +241,11 @@ def _build(
             log = context.cache.log(f"kernel-{wanted.name}")
             build = patched_tree(context, recipe, pristine, built, tree, log=log)
             build.image().rename(folder / "Image")
-            _keep_symbols(tree, folder)
+            _keep_symbols(tree, tree, folder)
             shutil.rmtree(tree)
         else:
             shutil.copyfile(built / kbuild.IMAGE, folder / "Image")
-            _keep_symbols(built, folder)
+            _keep_symbols(built, built, folder)
         check_image(folder / "Image")
         return _facts(folder / "Image", version)
 
@@ -252,7 +261,7 @@ def base_tree(context: Context, recipe: Recipe, package: Package, pristine: Path
         kbuild.link_tree(pristine, folder / "tree", context.run)
         build = KernelBuild(folder / "tree", context.run, context.cache.log(f"base-{package.name}"))
         return {
-            "refused": _configured(context, build, recipe.config),
+            "refused": _configured(context, build, recipe.configs),
             "image": str(build.image().name),
         }
 
@@ -268,18 +277,24 @@ def patched_tree(
     kbuild.copy_products(built, pristine, tree)
     kbuild.apply_patches(tree, recipe.patches, context.run)
     build = KernelBuild(tree, context.run, log)
-    _configured(context, build, recipe.config)
+    _configured(context, build, recipe.configs)
     return build
 
 
-def _keep_symbols(built: Path, folder: Path) -> None:
-    """They name addresses in reports, which can do without."""
+def _keep_symbols(built: Path, tree: Path, folder: Path) -> None:
+    """They name addresses in reports, which can do without; what gcov needs, if it was built so."""
     if (symbols := built / kbuild.SYMBOLS).exists():
         shutil.copy(symbols, folder)
+    for note in built.glob("arch/arm64/kvm/**/*.gcno"):
+        path = note.relative_to(built)
+        kept = folder / kbuild.GCOV_NOTES / path
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(note, kept)
+        shutil.copy((tree / path).with_suffix(".c"), kept.parent)
 
 
-def _configured(context: Context, build: KernelBuild, fragment: Path) -> list[str]:
-    refused = build.configure(fragment)
+def _configured(context: Context, build: KernelBuild, configs: Sequence[Path]) -> list[str]:
+    refused = build.configure(configs)
     if refused:
         context.progress(f"note: Linux {build.version()} does not take {', '.join(refused)}")
     return refused
@@ -302,18 +317,18 @@ def _from_tree(context: Context, wanted: Named) -> Kernel:
             build = KernelBuild(work, context.run, log)
         else:
             build = KernelBuild(tree, context.run, log, output=work)
-        _configured(context, build, recipe.config)
+        _configured(context, build, recipe.configs)
         image = build.image()
         check_image(image)
         facts = _facts(image, kbuild.tree_version(tree))
 
         def keep(folder: Path) -> Facts:
             shutil.copyfile(image, folder / "Image")
-            _keep_symbols(build.output, folder)
+            _keep_symbols(build.output, build.tree, folder)
             return facts
 
         kept = context.cache.get(TREE, facts, keep, wanted.name)
-    source = " + ".join([str(tree), recipe.config.name, *(p.path.name for p in recipe.patches)])
+    source = " + ".join([str(tree), *recipe.files()])
     return _kernel(wanted, kept.path / "Image", kept.facts, source)
 
 

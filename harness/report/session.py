@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Final
 
+from harness.console import find_reports
 from harness.errors import BootError, HarnessError, TargetError
 from harness.model import Allowed, Model
 from harness.model.behaviour import Behaviour, Finalize, HostFacts, LateWrites
@@ -186,4 +187,6 @@ def describe_host(host: Host, facts: HostFacts) -> str:
         "no CPU_SYSREGS" if hello.sysregs_errno else "CPU_SYSREGS",
         "no IRS" if hello.irs_errno else "IRS",
     ]
+    if reports := find_reports(host.boot_log):  # some checks of a kernel end with its first report
+        parts.append(f"while it booted it reported: {reports[0].summary}")
     return ", ".join(parts)
