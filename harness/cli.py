@@ -27,6 +27,7 @@ from harness.hwtrace.command import add_options, lines
 from harness.provision import Listing, Provisioner, default_images, load_images, project_root
 from harness.provision.process import run
 from harness.provision.system import Need, ensure
+from harness.results import command as results
 
 EXIT_KERNEL = 1
 EXIT_INTERRUPTED = 130
@@ -129,6 +130,9 @@ def _parser() -> argparse.ArgumentParser:
     sub = add("compare", fuzz.command_compare, "Run the same programs on two kernels.")
     fuzz.target_options(sub, kernel=False)
     fuzz.compare_options(sub)
+
+    sub = add("export", results.command_export, "Convert a session's results for other tools.")
+    results.export_options(sub)
 
     add("test", command_test, "Run the project's own checks and tests.")
     return parser
