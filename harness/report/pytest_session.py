@@ -153,6 +153,7 @@ class TargetSession:
     session: Session | None = None
     artefacts: Artefacts | None = None
     recorder: Recorder | None = None
+    page: Path | None = None
     queue: deque[ProgramItem] = field(default_factory=deque)
     explained: dict[tuple[str, ...], str] = field(default_factory=dict)
     stopped: list[str] = field(default_factory=list)
@@ -204,8 +205,8 @@ class TargetSession:
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         self.summary.write(terminalreporter)
-        if self.folder.exists():
-            terminalreporter.write_line(f"artefacts: {self.shown(self.folder)}")
+        if self.page is not None:
+            terminalreporter.write_line(f"report: {self.shown(self.page)}")
         if self.recorder is not None and self.recorder.failed:
             terminalreporter.write_line(f"not written: {self.recorder.failed}")
         if self.stopped:
@@ -215,7 +216,7 @@ class TargetSession:
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         self.close()
         if self.recorder is not None:
-            self.recorder.end()
+            self.page = self.recorder.end()
         if len(self.summary.late_writes) > 1 and session.exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED  # seen by different workers
         if 0 < session.testsfailed == self.summary.errors():

@@ -180,6 +180,7 @@ def _with_accesses(outcome: Outcome, host: Host) -> Outcome:
     """With what the program did to the GIC, if that may explain the verdict."""
     if outcome.verdict not in (Verdict.FAIL, Verdict.CRASH):
         return outcome
+    outcome = replace(outcome, host=host_facts(host.hello, host.boot_log))
     try:
         return replace(outcome, accesses=host.accesses())
     except HarnessError:  # the verdict stands without

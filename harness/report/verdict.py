@@ -14,7 +14,7 @@ from typing import Final
 from harness.console import KernelReport, find_reports
 from harness.errors import HarnessError
 from harness.hwtrace.slices import Slice
-from harness.model.behaviour import Behaviour, Finalize, LateWrites
+from harness.model.behaviour import Behaviour, Finalize, HostFacts, LateWrites
 from harness.program import GRP_CPU_SYSREGS, Action, Capability, CopyReg, DeviceAttr, Program, Run
 from harness.report.listing import Lister, errno_name, guest_op, register_of, result
 from harness.report.ppimap import Bitmaps
@@ -61,6 +61,7 @@ class Outcome:
     ``message``: one line.  ``behaviour``: the declared behaviour whose trace is ``expected``.
     ``diagnosis``: another behaviour that explains the observed trace exactly, if there is one.
     ``details``: the traceback of a defect of the harness.  ``accesses``: of a FAIL or CRASH.
+    ``host``: what the model knew of it.
     """
 
     verdict: Verdict
@@ -75,6 +76,7 @@ class Outcome:
     diagnosis: Behaviour | None = None
     details: str = ""
     accesses: Slice = field(default_factory=Slice)
+    host: HostFacts = field(default_factory=HostFacts)
 
 
 @dataclass(slots=True)

@@ -57,10 +57,20 @@ class Recorder:
         )
         self._append((jsonl.session_line(self.results) if first else "") + jsonl.case_line(case))
 
-    def end(self) -> None:
-        if self.results.cases:
-            self.results = replace(self.results, seconds=round(time.time() - self.began, 3))
-            self._append(jsonl.end_line(self.results))
+    def end(self) -> Path | None:
+        """The last line, and the page; where that is."""
+        if not self.results.cases:
+            return None
+        from harness.results.html import REPORT, page  # noqa: PLC0415 (a template engine)
+
+        self.results = replace(self.results, seconds=round(time.time() - self.began, 3))
+        self._append(jsonl.end_line(self.results))
+        try:
+            (self.folder / REPORT).write_text(page(self.results, self.folder))
+        except OSError as e:
+            self.failed = f"{self.folder / REPORT}: {e.strerror}"
+            return None
+        return self.folder / REPORT
 
     def _append(self, text: str) -> None:
         try:
