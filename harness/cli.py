@@ -29,6 +29,7 @@ from harness.mutants import options as mutants
 from harness.provision import Listing, Provisioner, default_images, load_images, project_root
 from harness.provision.process import run
 from harness.provision.system import Need, ensure
+from harness.results import command as results
 
 EXIT_KERNEL = 1
 EXIT_INTERRUPTED = 130
@@ -137,6 +138,9 @@ def _parser() -> argparse.ArgumentParser:
 
     sub = add("coverage", command_coverage, "Show what is reached in a kernel with gcov.")
     coverage_options(sub)
+
+    sub = add("export", results.command_export, "Convert a session's results for other tools.")
+    results.export_options(sub)
 
     add("test", command_test, "Run the project's own checks and tests.")
     return parser

@@ -72,6 +72,11 @@ class Provisioner:
         asked = kernels.query(self._context, entry)
         return entry.optional and asked is not None and remembered(self._context, asked) is None
 
+    def source(self, pattern: str) -> Path:
+        """The unpacked tree of a source package.  Never write to it."""
+        asked = kernels.source_query(self._context, pattern)
+        return kernels.source_tree(self._context, asked)[1]
+
     def plugin(self) -> Artifact:
         """The QEMU plugin."""
         return target_code.plugin(self._context)

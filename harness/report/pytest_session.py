@@ -25,6 +25,7 @@ from harness.report.pytest_items import SUITE_FILE, ProgramItem, SuiteFile
 from harness.report.session import FirstBootError, Session, expectation
 from harness.report.terminal import Summary
 from harness.report.verdict import Outcome, Verdict, harness_error
+from harness.results.recorder import BOOT_PROPERTY, Recorder
 from harness.targets.base import Host
 from harness.targets.spec import (
     MAX_CPUS,
@@ -163,6 +164,8 @@ class TargetSession:
     target: OpenTarget | None = None
     session: Session | None = None
     artefacts: Artefacts | None = None
+    recorder: Recorder | None = None
+    page: Path | None = None
     queue: deque[ProgramItem] = field(default_factory=deque)
     explained: dict[tuple[str, ...], str] = field(default_factory=dict)
     stopped: list[str] = field(default_factory=list)
@@ -198,6 +201,8 @@ class TargetSession:
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         self.summary.add(report)
+        if self.recorder is not None:
+            self.recorder.add(report)
 
     def pytest_report_teststatus(
         self, report: pytest.TestReport
@@ -213,14 +218,18 @@ class TargetSession:
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         self.summary.write(terminalreporter)
-        if self.folder.exists():
-            terminalreporter.write_line(f"artefacts: {self._shown(self.folder)}")
+        if self.page is not None:
+            terminalreporter.write_line(f"report: {self.shown(self.page)}")
+        if self.recorder is not None and self.recorder.failed:
+            terminalreporter.write_line(f"not written: {self.recorder.failed}")
         if self.stopped:
             terminalreporter.section("GICv5: no host to judge on", red=True)
             terminalreporter.write_line("\n".join(self.stopped))
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         self.close()
+        if self.recorder is not None:
+            self.page = self.recorder.end()
         if len(self.summary.late_writes) > 1 and session.exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED  # seen by different workers
         if 0 < session.testsfailed == self.summary.errors():
@@ -251,7 +260,10 @@ class TargetSession:
         self.target = self.factory(self.spec, self._progress)
         declared = expectation(self.target.expect, self.overrides)
         self.session = Session(self.target, declared)
-        self.artefacts = Artefacts(self.folder, self.target.kernel_name, self.target.provenance)
+        name, provenance = self.target.kernel_name, self.target.provenance
+        self.artefacts = Artefacts(self.folder, name, provenance)
+        if not hasattr(self.config, "workerinput"):  # workers report to the controller
+            self.recorder = Recorder.of(self.folder, name, provenance)
 
     def opened(self) -> Session:
         if self.session is None:
@@ -278,23 +290,26 @@ class TargetSession:
         out = [("kernel_name", self.target.kernel_name), *self.target.provenance.items()]
         out += [("host", self.session.facts)] if self.session.facts else []
         out += [("platform", warning) for warning in self.session.warnings()]
+        out += [(BOOT_PROPERTY, boot) for boot in self.session.booted()]
         if self.session.witness.seen:
             witness = self.session.witness
             assert witness.seen is not None
             out += [("late_writes", f"{witness.seen.value} (first seen in {witness.program})")]
         return out
 
-    def save(self, outcome: Outcome, rerun: str) -> str:
-        """Write the artefacts; their folder, relative to here if possible."""
+    def save(self, outcome: Outcome, rerun: str) -> Path | str:
+        """Write the artefacts; their folder, or why there is none."""
         assert self.artefacts is not None
         facts = self.session.facts if self.session else ""
         try:
-            folder = self.artefacts.save(outcome, rerun, facts)
+            return self.artefacts.save(outcome, rerun, facts)
         except OSError as e:
             return f"not written: {e}"
-        return self._shown(folder)
 
-    def _shown(self, path: Path) -> str:
+    def shown(self, path: Path | str) -> str:
+        """A path as the user would type it: relative to here if possible."""
+        if isinstance(path, str):
+            return path
         here = self.config.invocation_params.dir
         return str(path.relative_to(here) if path.is_relative_to(here) else path)
 
@@ -310,7 +325,7 @@ class TargetSession:
         if self.spec.cpus != 1:
             argv += [f"--host-cpus={self.spec.cpus}"]
         argv += [f"--expect={text}" for text in option("gicv5_expect")]
-        return shlex.join([*argv, f"{self._shown(path)}::{nodeid.partition('::')[2]}"])
+        return shlex.join([*argv, f"{self.shown(path)}::{nodeid.partition('::')[2]}"])
 
     def close(self) -> None:
         """Power the host off.  May be called twice."""

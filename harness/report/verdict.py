@@ -15,7 +15,7 @@ from typing import Final
 from harness.console import KernelReport, find_reports
 from harness.errors import HarnessError
 from harness.hwtrace.slices import Slice
-from harness.model.behaviour import Behaviour, Finalize, LateWrites
+from harness.model.behaviour import Behaviour, Finalize, HostFacts, LateWrites
 from harness.model.executor import Allowed
 from harness.program import (
     GRP_CPU_SYSREGS,
@@ -87,6 +87,7 @@ class Outcome:
     ``diagnosis``: another behaviour that explains the observed trace exactly, if there is one.
     ``details``: the traceback of a defect of the harness.  ``accesses``: of a FAIL or CRASH.
     ``linearisation``: of a program with parallel sections.
+    ``host``: what the model knew of it.
     """
 
     verdict: Verdict
@@ -102,6 +103,7 @@ class Outcome:
     details: str = ""
     accesses: Slice = field(default_factory=Slice)
     linearisation: Linearisation | None = None
+    host: HostFacts = field(default_factory=HostFacts)
 
 
 @dataclass(slots=True)
