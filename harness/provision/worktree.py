@@ -154,5 +154,5 @@ def _of_tree(
     if fresh and first is None:
         context.progress(f"building {wanted.name} for mutants")
         build = KernelBuild(work.tree, context.run, work.log)
-        build.configure(recipe.config)
+        build.configure(recipe.configs)
         build.image()
