@@ -1,0 +1,196 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The kill matrix: patch headers, what follows from results, its pictures, and resuming."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from harness.errors import ConfigError
+from harness.mutants.markdown import markdown
+from harness.mutants.matrix import Matrix, Status, exit_code
+from harness.mutants.patchfile import Mutant, load_mutants, parse
+from harness.mutants.results import FuzzRun, Kill, Result, Store, SuiteRun, still_valid
+from harness.mutants.svg import svg
+from harness.mutants.terminal import summary, tally
+from harness.provision import project_root
+from harness.suite import families
+
+GOLDEN = Path(__file__).parent / "golden"
+FAMILIES = {"order": 3, "pmu": 2, "timers": 4}
+DIFF = "--- a/arch/arm64/kvm/x.c\n+++ b/arch/arm64/kvm/x.c\n@@ -1 +1 @@\n-a\n+b\n"
+
+
+def header(*lines: str) -> str:
+    return "\n".join(["SPDX-License-Identifier: GPL-2.0-only", *lines, "", DIFF])
+
+
+def test_a_header_is_read() -> None:
+    text = header("Breaks: f(): one thing", "  and another", "Near: 0123456789ab (a fix)",
+                  "Kernel: fixed", "Seen-by: order, pmu")  # fmt: skip
+    mutant = parse(Path("m/some-name.patch"), text, FAMILIES)
+    assert mutant.name == "some-name"
+    assert mutant.breaks == "f(): one thing and another"
+    assert (mutant.near, mutant.kernel) == ("0123456789ab (a fix)", "fixed")
+    assert mutant.seen_by == ("order", "pmu")
+    assert mutant.files == ("arch/arm64/kvm/x.c",)
+    assert mutant.diff.startswith("--- a/arch")
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        (header("Breaks: x", "Seenby: order"), "m.patch:3: 'Seenby: order' is no header line"),
+        (header("Breaks: x", "Breaks: y"), "m.patch:3: .*there twice"),
+        (header("Breaks: x", "Seen-by: ordre"), "no family is called 'ordre'"),
+        (header("Seen-by: order"), "no line Breaks:"),
+        (header("Breaks: x"), "one of them, and not both"),
+        (header("Breaks: x", "Seen-by: order", "Equivalent: y"), "one of them, and not both"),
+        ("Breaks: x\nSeen-by: order\n", "no diff that changes a file"),
+    ],
+)
+def test_a_wrong_header_is_named_with_its_file(text: str, complaint: str) -> None:
+    with pytest.raises(ConfigError, match=complaint):
+        parse(Path("m.patch"), text, FAMILIES)
+
+
+def test_the_projects_mutants() -> None:
+    """All headers are right, and each breaks something that no other breaks."""
+    names = [family.name for family in families()]
+    mutants = load_mutants(project_root() / "tests" / "mutants", names)
+    assert len(mutants) >= 60
+    assert len({mutant.diff for mutant in mutants}) == len(mutants)
+    assert all(text.isascii() for mutant in mutants for text in (mutant.breaks, mutant.equivalent))
+
+
+# --- what follows from results -------------------------------------------------------------------
+
+
+def mutant(name: str, *seen_by: str, equivalent: str = "") -> Mutant:
+    return Mutant(name, Path(f"{name}.patch"), f"f(): {name}", "", seen_by, "", equivalent,
+                  ("x.c",), DIFF)  # fmt: skip
+
+
+def suite(*failed: str, crashed: tuple[str, ...] = (), errors: tuple[str, ...] = ()) -> SuiteRun:
+    killers = [*failed, *crashed]
+    first = Kill(killers[0], "PPI 3 lost", 2, 0.25, not failed) if killers else None
+    return SuiteRun("key", 9 - len(killers), failed, crashed, errors, first=first, seconds=5.0)
+
+
+def fuzz(number: int = 0) -> FuzzRun:
+    kill = Kill(f"fuzz/x-{number}", "PPI 3 lost", number, number / 10) if number else None
+    return FuzzRun("key", 60.0, number or 900, kill, seconds=number / 10 or 60.0)
+
+
+MUTANTS = [mutant("killed", "order"), mutant("alone", "pmu"), mutant("dead", "timers"),
+           mutant("same", equivalent="nothing reads it | ever")]  # fmt: skip
+RESULTS = {
+    "killed": Result("killed", suite("order/a", "order/b", "timers/x"), fuzz(7)),
+    "alone": Result("alone", suite("pmu/a"), fuzz()),
+    "dead": Result("dead", suite(crashed=("timers/x",)), fuzz(1)),
+    "same": Result("same", suite(), fuzz()),
+}
+PROGRAMS = [f"{family}/{n}" for family in FAMILIES for n in ("a", "b", "x")]
+
+
+def matrix(**changed: Result) -> Matrix:
+    return Matrix.of(MUTANTS, {**RESULTS, **changed}, FAMILIES, PROGRAMS)
+
+
+def test_who_kills_what() -> None:
+    m = matrix()
+    assert [row.suite for row in m.rows] == [Status.KILLED] * 3 + [Status.EQUIVALENT]
+    assert [r.mutant.name for r in m.killed_alone_by("pmu")] == ["alone"]
+    assert [r.mutant.name for r in m.killed_by("timers")] == ["killed", "dead"]
+    assert m.never_failed() == ["order/x", "pmu/b", "pmu/x", "timers/a", "timers/b"]
+    assert m.idle_families() == []
+    assert tally(m.rows[2]) == "timers 1 crashed"
+    assert summary(m, True, 60.0) == [
+        "suite: of 4 mutants 3 killed, 1 equivalent",
+        "fuzzer, 60 s each: of 4 mutants 2 killed, 1 equivalent, 1 survived",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "result", "status", "code"),
+    [
+        ("killed", Result("killed", suite()), Status.SURVIVED, 1),
+        ("killed", Result("killed", suite("pmu/a")), Status.UNSEEN, 1),
+        ("same", Result("same", suite("pmu/a")), Status.NOT_EQUIVALENT, 1),
+        ("dead", Result("dead", no_boot="Kernel panic"), Status.KILLED, 0),
+        ("dead", Result("dead", error="dead.patch does not fit"), Status.ERROR, 4),
+        ("dead", Result("dead", suite(errors=("timers/x: silent",))), Status.ERROR, 6),
+        ("dead", Result("dead", suite("timers/a", errors=("timers/x: silent",))), Status.KILLED, 0),
+    ],
+)  # fmt: skip
+def test_only_what_was_killed_or_is_equivalent_is_well(
+    name: str, result: Result, status: Status, code: int
+) -> None:
+    m = matrix(**{name: result})
+    assert status in [row.suite for row in m.rows if row.mutant.name == name]
+    assert exit_code(m, suite=True, fuzz=False) == code
+    assert exit_code(matrix(), suite=True, fuzz=False) == 0
+
+
+def test_survivors_of_the_fuzzer_count_if_it_was_alone() -> None:
+    assert exit_code(matrix(), suite=True, fuzz=True) == 0
+    assert exit_code(matrix(), suite=False, fuzz=True) == 1
+    killed = replace(RESULTS["alone"], fuzz=fuzz(3))
+    assert exit_code(matrix(alone=killed), suite=False, fuzz=True) == 0
+
+
+# --- pictures ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["mutants.md", "mutants.svg"])
+def test_the_tables_and_the_picture(name: str) -> None:
+    """GICV5_GOLDEN=1 writes them anew."""
+    survivor = matrix(alone=Result("alone", suite(), fuzz()))
+    text = markdown(survivor, "mutants.svg") if name.endswith("md") else svg(survivor)
+    if os.environ.get("GICV5_GOLDEN"):
+        (GOLDEN / name).write_text(text)
+    assert text == (GOLDEN / name).read_text()
+
+
+def test_the_picture_is_one_well_formed_file() -> None:
+    text = svg(matrix())
+    ElementTree.fromstring(text)
+    assert "href" not in text
+    assert "url(" not in text
+
+
+# --- resuming ------------------------------------------------------------------------------------
+
+
+def test_results_come_back_as_they_were(tmp_path: Path) -> None:
+    store = Store(tmp_path / "results")
+    for result in RESULTS.values():
+        store.save(result)
+        assert store.load(result.mutant) == result
+    assert store.load("unknown") == Result("unknown")
+    store.path("killed").write_text('{"of": "another version"}')
+    assert store.load("killed") == Result("killed")
+
+
+def test_only_what_was_judged_in_the_same_way_is_taken_over() -> None:
+    whole = replace(RESULTS["killed"], error="once")
+
+    def kept(known: Result, suite_key: str = "key", fuzz_key: str = "key", limit: float = 60.0,
+             fast: bool = False) -> tuple[bool, bool]:  # fmt: skip
+        left = still_valid(known, suite_key, fuzz_key, limit, fast)
+        assert not left.error
+        return left.suite is not None, left.fuzz is not None
+
+    assert kept(whole) == (True, True)
+    assert kept(whole, suite_key="other") == (False, True)
+    assert kept(whole, fuzz_key="other") == (True, False)
+    assert kept(whole, limit=600.0) == (True, True)  # it found something in less
+    assert kept(RESULTS["alone"], limit=600.0) == (True, False)
+    part = replace(whole, suite=replace(suite("order/a"), whole=False))
+    assert kept(part) == (False, True)
+    assert kept(part, fast=True) == (True, True)
+    assert kept(replace(whole, suite=suite(errors=("timers/x: silent",)))) == (False, True)
