@@ -14,9 +14,17 @@ from queue import Empty, SimpleQueue
 from typing import Final, Protocol
 
 from harness.errors import BootError, HarnessError, ProvisionError, TargetError
-from harness.mutants.judge import Interrupted, Lab, Stop, boot_report
+from harness.mutants.judge import Interrupted, Lab, Stop, Survey, boot_report
 from harness.mutants.patchfile import DEFAULT_KERNEL, Mutant
-from harness.mutants.results import FuzzRun, Result, Store, SuiteRun, still_valid
+from harness.mutants.results import (
+    FuzzRun,
+    Result,
+    Store,
+    SuiteRun,
+    merged,
+    missing,
+    still_valid,
+)
 from harness.provision.cache import digest, file_sha256
 from harness.provision.image_file import image_version
 
@@ -115,21 +123,25 @@ class Campaign:
             self.progress(f"{kernel}, not mutated: building and judging it")
             image = trees[0].image()
             base_sha = file_sha256(image)
-            suite_print, fuzz_print = lab.fingerprints(image)
-            baseline = self._baseline(kernel, lab, image)
+            survey = lab.survey(image)
+            baseline = self._baseline(kernel, lab, survey, image)
             todo: SimpleQueue[_Task] = SimpleQueue()
             for mutant in sorted(mutants, key=lambda m: (m.files, m.name)):
-                keys = [digest([mutant.diff, base_sha, each]) for each in (suite_print, fuzz_print)]
-                known = still_valid(
-                    plan.store.load(mutant.name), keys[0], keys[1], plan.limit, plan.fast
-                )
-                results[mutant.name] = known
-                task = _Task(mutant, known, keys[0], keys[1], base_sha)
+                task = self._task(mutant, base_sha, survey)
+                results[mutant.name] = task.known
                 if task.wants(plan):
                     todo.put(task)
             new = todo.qsize()
             self._work(trees, lab, todo, results)
             return baseline, new
+
+    def _task(self, mutant: Mutant, base_sha: str, survey: Survey) -> _Task:
+        plan = self.plan
+        suite_key = digest([mutant.diff, base_sha, survey.tools])
+        fuzz_key = digest([mutant.diff, base_sha, survey.tools, survey.generator])
+        stored = plan.store.load(mutant.name)
+        known = still_valid(stored, suite_key, fuzz_key, plan.limit, plan.fast)
+        return _Task(mutant, known, suite_key, fuzz_key, base_sha, survey.programs)
 
     def _work(
         self, trees: Sequence[Tree], lab: Lab, todo: SimpleQueue[_Task], results: dict[str, Result]
@@ -171,8 +183,9 @@ class Campaign:
                 "(remedy: mutate what this configuration compiles, or declare it Equivalent)",
             )
         try:
-            if self.plan.suite and result.suite is None:
-                suite = lab.suite(image, task.suite_key, self.plan.fast)
+            if self.plan.suite and (todo := missing(result.suite, task.programs)):
+                suite = lab.suite(image, task.programs, task.suite_key, todo, self.plan.fast)
+                suite = merged(result.suite, suite, task.programs)
                 result = replace(result, suite=replace(suite, build_seconds=built))
             if self.plan.limit and result.fuzz is None:
                 result = replace(result, fuzz=lab.fuzz(image, self.plan.limit, task.fuzz_key))
@@ -184,24 +197,22 @@ class Campaign:
             return replace(result, error=f"{mutant.path}: {e}")
         return result
 
-    def _baseline(self, kernel: str, lab: Lab, image: Path) -> Baseline:
+    def _baseline(self, kernel: str, lab: Lab, survey: Survey, image: Path) -> Baseline:
+        """Without mutation, the whole suite passes and the fuzzer finds nothing."""
         plan = self.plan
-        suite = lab.suite(image) if plan.suite else None
+        suite = lab.suite(image, survey.programs) if plan.suite else None
         fuzz = lab.fuzz(image, plan.limit) if plan.limit else None
-        bad: list[str] = []
-        if suite is not None:
-            bad += [*suite.killers, *suite.errors]
-            if not suite.passed:
-                bad.append("no program ran")
-        if fuzz is not None:
-            bad += [f"{fuzz.kill.program}: {fuzz.kill.message}"] if fuzz.kill else []
-            bad += fuzz.errors
+        bad = suite.killers if suite else []
+        if fuzz and fuzz.kill:
+            bad.append(f"{fuzz.kill.program}: {fuzz.kill.message}")
+        remedy = f"gicv5 run {kernel} says why; mutants of it would prove nothing"
         if bad:
-            raise BaselineFailed(
-                f"{kernel}, not mutated, does not pass: {bad[0]}"
-                + (f" (and {len(bad) - 1} more)" if len(bad) > 1 else ""),
-                f"gicv5 run {kernel} says why; mutants of it would prove nothing",
-            )
+            more = f" (and {len(bad) - 1} more)" if len(bad) > 1 else ""
+            raise BaselineFailed(f"{kernel}, not mutated, does not pass: {bad[0]}{more}", remedy)
+        errors = [error for run in (suite, fuzz) if run for error in run.errors]
+        if errors or not survey.programs:
+            what = errors[0] if errors else "it can run no program of the suite"
+            raise TargetError(f"{kernel}, not mutated: {what}", remedy)
         return Baseline(kernel, image_version(image) or "", suite, fuzz)
 
 
@@ -212,7 +223,9 @@ class _Task:
     suite_key: str
     fuzz_key: str
     base_sha: str
+    programs: dict[str, str]
 
     def wants(self, plan: Plan) -> bool:
-        suite = plan.suite and self.known.suite is None
-        return suite or (plan.limit > 0 and self.known.fuzz is None)
+        known = self.known.suite
+        done = known is not None and (not missing(known, self.programs) or not known.whole)
+        return (plan.suite and not done) or (plan.limit > 0 and self.known.fuzz is None)

@@ -65,7 +65,7 @@ def run(given: argparse.Namespace) -> int:
     for base in outcome.baselines:
         if base.suite is not None:
             print(
-                f"yardstick: {base.kernel}, not mutated: {base.suite.passed} programs in "
+                f"yardstick: {base.kernel}, not mutated: {len(base.suite.verdicts)} programs in "
                 f"{base.suite.seconds:.1f} s, booted in {base.suite.boot_seconds:.1f} s"
             )
     print(
@@ -123,6 +123,17 @@ def _teller(total: int, suite: bool, started: float) -> Callable[[Mutant, Result
     return told
 
 
+def _short(result: Result) -> dict[str, object]:
+    """Without the programs that passed; the mutant's own file has all."""
+    record = asdict(result)
+    if result.suite:
+        record["suite"]["digests"] = {}
+        record["suite"]["verdicts"] = {
+            name: verdict for name, verdict in result.suite.verdicts.items() if verdict != "pass"
+        }
+    return record
+
+
 def _write(
     given: argparse.Namespace, matrix: Matrix, baselines: tuple[Baseline, ...], seconds: float
 ) -> None:
@@ -130,7 +141,16 @@ def _write(
     record = {
         "seconds": round(seconds, 1),
         "jobs": given.jobs,
-        "baselines": [asdict(each) for each in baselines],
+        "baselines": [
+            {
+                "kernel": each.kernel,
+                "version": each.version,
+                "suite_seconds": each.suite.seconds if each.suite else None,
+                "suite_programs": len(each.suite.verdicts) if each.suite else 0,
+                "fuzz_programs": each.fuzz.programs if each.fuzz else 0,
+            }
+            for each in baselines
+        ],
         "mutants": [
             {
                 "name": row.mutant.name,
@@ -138,7 +158,7 @@ def _write(
                 "fuzz": row.fuzz.value,
                 "families": {**row.failed},
                 "crashed": {**row.crashed},
-                "result": asdict(row.result),
+                "result": _short(row.result),
             }
             for row in matrix.rows
         ],

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -15,12 +15,12 @@ from harness.console import find_reports
 from harness.errors import BootError
 from harness.fuzz.corpus import Corpus
 from harness.fuzz.fuzzer import AHEAD, MAX_ERRORS, Factory
-from harness.mutants.results import FuzzRun, Kill, SuiteRun
+from harness.mutants.results import LEFT_OUT, FuzzRun, Kill, SuiteRun
 from harness.program import Program
 from harness.provision.cache import digest
 from harness.report.session import Session
 from harness.report.verdict import Expectation, Outcome, Verdict
-from harness.suite import families
+from harness.suite import families, programs
 from harness.targets.spec import OpenTarget
 from harness.trace import Ending
 
@@ -52,11 +52,22 @@ class Lab:
     def session(self, image: Path) -> Session:
         return Session(self.open_target(image), self.expectation, DEADLINE_MS)
 
-    def suite(self, image: Path, key: str = "", fast: bool = False) -> SuiteRun:
-        """All programs, on as few hosts as it takes.  BootError if the first does not boot."""
+    def suite(
+        self,
+        image: Path,
+        wanted: Mapping[str, str],
+        key: str = "",
+        only: Collection[str] | None = None,
+        fast: bool = False,
+    ) -> SuiteRun:
+        """The programs in ``only`` (None: all of ``wanted``), on as few hosts as it takes.
+
+        BootError if the first does not boot.
+        """
         session = self.session(image)
         try:
-            return _suite(session, key, fast, self.stop)
+            chosen = {n: d for n, d in wanted.items() if only is None or n in only}
+            return _suite(session, chosen, key, fast, self.stop)
         finally:
             session.close()
 
@@ -68,28 +79,43 @@ class Lab:
         finally:
             session.close()
 
-    def fingerprints(self, image: Path) -> tuple[str, str]:
-        """What the suite, and the fuzzer, ask and expect on a host like this, and with what."""
+    def survey(self, image: Path) -> Survey:
+        """What can be asked of a host like this, and with what it is judged."""
         session = self.session(image)
         try:
             judge = session.judge()
-            with_what = {k: v for k, v in session.target.provenance.items() if k != "kernel"}
             behaviour = judge.behaviours()[0]
-            suite = [
-                (_words(program), repr(judge.execute(behaviour, program)))
-                for family in families()
-                for program in family.programs
-                if judge.beforehand(program) is None
-            ]
+
+            def known(program: Program) -> str:
+                return digest([_words(program), repr(judge.execute(behaviour, program))])
+
             made = Factory.of(self.seed, [session]).programs(Corpus(None))
-            generated = [
-                (_words(program), repr(judge.execute(behaviour, program)))
-                for program in islice(made, FINGERPRINT_PROGRAMS)
-            ]
-            rules = repr(self.expectation)
-            return digest([with_what, rules, suite]), digest([with_what, rules, generated])
+            provenance = {k: v for k, v in session.target.provenance.items() if k != "kernel"}
+            return Survey(
+                digest([provenance, repr(self.expectation)]),
+                {
+                    program.name: known(program)
+                    for family in families()
+                    for program in family.programs
+                    if judge.beforehand(program) is None
+                },
+                digest([known(program) for program in islice(made, FINGERPRINT_PROGRAMS)]),
+            )
         finally:
             session.close()
+
+
+@dataclass(frozen=True)
+class Survey:
+    """``tools``: QEMU, plugin, agent and what the kernel is declared to do.
+
+    ``programs``: those of the suite that can run, in its order, with a digest of each and of what
+    is expected of it.  ``generator``: the same of the first generated ones.
+    """
+
+    tools: str
+    programs: dict[str, str]
+    generator: str
 
 
 def _words(program: Program) -> str:
@@ -105,30 +131,21 @@ class _Tally:
     """A suite run under way."""
 
     started: float
-    ran: int = 0
-    passed: int = 0
-    failed: list[str] = field(default_factory=list)
-    crashed: list[str] = field(default_factory=list)
+    verdicts: dict[str, str] = field(default_factory=dict)
     errors: list[str] = field(default_factory=list)
-    left_out: Counter[str] = field(default_factory=Counter)
     costly: Counter[str] = field(default_factory=Counter)
     first: Kill | None = None
 
-    def take(self, family: str, outcome: Outcome) -> None:
+    def take(self, outcome: Outcome) -> None:
         name = outcome.program.name
-        if outcome.verdict is Verdict.SKIP:
-            return
-        self.ran += 1
-        if outcome.verdict is Verdict.PASS:
-            self.passed += 1
-        elif outcome.verdict is Verdict.ERROR:
+        self.verdicts[name] = outcome.verdict.value
+        if outcome.verdict is Verdict.ERROR:
             self.errors.append(f"{name}: {outcome.message}")
-        else:
-            crash = outcome.verdict is Verdict.CRASH
-            (self.crashed if crash else self.failed).append(name)
+        elif outcome.verdict in KILLED and self.first is None:
             seconds = time.monotonic() - self.started
-            self.first = self.first or Kill(name, outcome.message, self.ran, seconds, crash)
-        self.costly[family] += _cost_a_host(outcome)
+            crash = outcome.verdict is Verdict.CRASH
+            self.first = Kill(name, outcome.message, len(self.verdicts), seconds, crash)
+        self.costly[outcome.program.family] += _cost_a_host(outcome)
 
 
 def _cost_a_host(outcome: Outcome) -> bool:
@@ -137,34 +154,25 @@ def _cost_a_host(outcome: Outcome) -> bool:
     return outcome.observed is not None and outcome.observed.ending is not Ending.COMPLETED
 
 
-def _suite(session: Session, key: str, fast: bool, stop: Stop) -> SuiteRun:
+def _suite(session: Session, wanted: dict[str, str], key: str, fast: bool, stop: Stop) -> SuiteRun:
     begun = time.monotonic()
-    judge = session.judge()
+    session.host()
     tally = _Tally(time.monotonic())
-    work = [(family.name, program) for family in families() for program in family.programs]
-    for position, (family, program) in enumerate(work):
+    work = [program for name, program in programs().items() if name in wanted]
+    for position, program in enumerate(work):
         if stop():
             raise Interrupted
-        if tally.costly[family] >= MAX_COSTLY:
-            tally.left_out[family] += judge.beforehand(program) is None
+        if tally.costly[program.family] >= MAX_COSTLY:
+            tally.verdicts[program.name] = LEFT_OUT
             continue
-        ahead = (each for _, each in islice(work, position + 1, position + 1 + AHEAD))
-        tally.take(family, session.run(program, ahead))
+        tally.take(session.run(program, work[position + 1 : position + 1 + AHEAD]))
         if (fast and tally.first) or session.broken:
             break
-    done = time.monotonic()
     return SuiteRun(
-        key,
-        tally.passed,
-        tuple(tally.failed),
-        tuple(tally.crashed),
-        tuple(tally.errors),
-        dict(+tally.left_out),
-        tally.first,
-        boot_seconds=tally.started - begun,
-        seconds=done - tally.started,
-        whole=not (fast and tally.first),
-    )
+        key, tally.verdicts, {name: wanted[name] for name in tally.verdicts}, tuple(tally.errors),
+        tally.first, boot_seconds=tally.started - begun,
+        seconds=time.monotonic() - tally.started, whole=not (fast and tally.first),
+    )  # fmt: skip
 
 
 # --- the fuzzer ----------------------------------------------------------------------------------
@@ -195,11 +203,11 @@ def _fuzz(session: Session, key: str, limit: float, seed: str, stop: Stop) -> Fu
     return FuzzRun(key, limit, count, kill, tuple(errors), seconds)
 
 
-def _with_upcoming(programs: Iterator[Program]) -> Iterator[tuple[Program, list[Program]]]:
-    queue = list(islice(programs, AHEAD))
+def _with_upcoming(made: Iterator[Program]) -> Iterator[tuple[Program, list[Program]]]:
+    queue = list(islice(made, AHEAD))
     while queue:
         yield queue[0], queue[1:]
-        queue = queue[1:] + list(islice(programs, 1))
+        queue = queue[1:] + list(islice(made, 1))
 
 
 # --- a kernel that does not boot -----------------------------------------------------------------

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from harness.mutants.matrix import Matrix, Row, Status
+from harness.mutants.results import LEFT_OUT
 
 _INTRODUCTION = """\
 # Kill table: what each family was seen to fail on
@@ -69,7 +70,9 @@ def _mutant(row: Row) -> list[str]:
 def _number(row: Row, family: str) -> str:
     crashed = row.crashed.get(family, 0)
     count = row.failed.get(family, 0) + crashed
-    more = "+" if row.result.suite and row.result.suite.left_out.get(family) else ""
+    suite = row.result.suite
+    left_out = suite.programs(LEFT_OUT) if suite else []
+    more = "+" if any(program.startswith(f"{family}/") for program in left_out) else ""
     return f"{count}{more}" + (f" ({crashed} crashed)" if crashed else "")
 
 

@@ -93,8 +93,8 @@ class Matrix:
 
 def _row(mutant: Mutant, result: Result) -> Row:
     suite = result.suite
-    failed = _by_family(suite.failed if suite else ())
-    crashed = _by_family(suite.crashed if suite else ())
+    failed = _by_family(suite.programs("fail") if suite else ())
+    crashed = _by_family(suite.programs("crash") if suite else ())
     unseen: tuple[str, ...] = ()
     if suite and suite.whole and (failed or crashed):
         unseen = tuple(

@@ -3,12 +3,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Final
 
 from pydantic import TypeAdapter, ValidationError
 
 from harness.provision.cache import write_whole
+
+LEFT_OUT: Final = "left out"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,28 +32,48 @@ class Kill:
 
 @dataclass(frozen=True, slots=True)
 class SuiteRun:
-    """The suite on one kernel.  ``key``: what it was run with; see judge.py.
+    """The suite on one kernel.  ``key``: with what it was judged; see judge.py.
 
-    ``failed``, ``crashed``: programs by name.  ``errors``: ours, never the kernel's fault.
-    ``passed``: how many.  ``left_out``: by family, those not run since too many before them took
-    the host down or did not end.
+    ``verdicts``: pass, fail, crash, error or LEFT_OUT, by program, in the order of the suite.
+    LEFT_OUT: too many of its family before it took the host down or did not end.
+    ``digests``: what each program was and what was expected of it.
+    ``errors``: what went wrong on our side, never the kernel's fault.
     """
 
     key: str
-    passed: int = 0
-    failed: tuple[str, ...] = ()
-    crashed: tuple[str, ...] = ()
+    verdicts: dict[str, str] = field(default_factory=dict)
+    digests: dict[str, str] = field(default_factory=dict)
     errors: tuple[str, ...] = ()
-    left_out: dict[str, int] = field(default_factory=dict)
     first: Kill | None = None
     build_seconds: float = 0.0
     boot_seconds: float = 0.0
     seconds: float = 0.0
     whole: bool = True  # False: it stopped at the first kill
 
+    def programs(self, *verdicts: str) -> list[str]:
+        return [name for name, verdict in self.verdicts.items() if verdict in verdicts]
+
     @property
-    def killers(self) -> tuple[str, ...]:
-        return self.failed + self.crashed
+    def killers(self) -> list[str]:
+        return self.programs("fail", "crash")
+
+
+def merged(known: SuiteRun | None, new: SuiteRun, wanted: Mapping[str, str]) -> SuiteRun:
+    """What was known of programs that ``new`` did not run, and ``new``.
+
+    ``wanted``: the digests of the programs of today, in the order of the suite.
+    """
+    if known is None or new.verdicts.keys() == wanted.keys():
+        return new
+    verdicts = {name: new.verdicts.get(name) or known.verdicts.get(name, "") for name in wanted}
+    verdicts = {name: verdict for name, verdict in verdicts.items() if verdict}
+    firsts = [run.first for run in (known, new) if run.first]
+    order = {name: number for number, name in enumerate(wanted, 1)}
+    first = min(firsts, key=lambda kill: order[kill.program], default=None)
+    if first is not None:
+        first = replace(first, number=order[first.program])
+    return replace(new, verdicts=verdicts, digests=dict(wanted), first=first,
+                   seconds=known.seconds + new.seconds)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,3 +136,11 @@ def still_valid(known: Result, suite_key: str, fuzz_key: str, limit: float, fast
     ):
         fuzz = None
     return replace(known, suite=suite, fuzz=fuzz, error="", no_boot="")
+
+
+def missing(known: SuiteRun | None, wanted: Mapping[str, str]) -> list[str]:
+    """The programs that are not known, or are not what they were: all if the first killer is."""
+    digests = known.digests if known else {}
+    if known and known.first and wanted.get(known.first.program) != digests[known.first.program]:
+        return list(wanted)
+    return [name for name, digest in wanted.items() if digests.get(name) != digest]

@@ -14,7 +14,16 @@ from harness.errors import ConfigError
 from harness.mutants.markdown import markdown
 from harness.mutants.matrix import Matrix, Status, exit_code
 from harness.mutants.patchfile import Mutant, load_mutants, parse
-from harness.mutants.results import FuzzRun, Kill, Result, Store, SuiteRun, still_valid
+from harness.mutants.results import (
+    FuzzRun,
+    Kill,
+    Result,
+    Store,
+    SuiteRun,
+    merged,
+    missing,
+    still_valid,
+)
 from harness.mutants.svg import svg
 from harness.mutants.terminal import summary, tally
 from harness.provision import project_root
@@ -22,6 +31,7 @@ from harness.suite import families
 
 GOLDEN = Path(__file__).parent / "golden"
 FAMILIES = {"order": 3, "pmu": 2, "timers": 4}
+PROGRAMS = [f"{family}/{n}" for family in FAMILIES for n in ("a", "b", "x")]
 DIFF = "--- a/arch/arm64/kvm/x.c\n+++ b/arch/arm64/kvm/x.c\n@@ -1 +1 @@\n-a\n+b\n"
 
 
@@ -76,9 +86,15 @@ def mutant(name: str, *seen_by: str, equivalent: str = "") -> Mutant:
 
 
 def suite(*failed: str, crashed: tuple[str, ...] = (), errors: tuple[str, ...] = ()) -> SuiteRun:
-    killers = [*failed, *crashed]
-    first = Kill(killers[0], "PPI 3 lost", 2, 0.25, not failed) if killers else None
-    return SuiteRun("key", 9 - len(killers), failed, crashed, errors, first=first, seconds=5.0)
+    verdicts = dict.fromkeys(PROGRAMS, "pass")
+    verdicts |= dict.fromkeys(failed, "fail") | dict.fromkeys(crashed, "crash")
+    verdicts |= {error.partition(":")[0]: "error" for error in errors}
+    killers = [name for name, verdict in verdicts.items() if verdict in ("fail", "crash")]
+    first = None
+    if killers:
+        first = Kill(killers[0], "PPI 3 lost", PROGRAMS.index(killers[0]) + 1, 0.25, not failed)
+    digests = {name: f"of {name}" for name in PROGRAMS}
+    return SuiteRun("key", verdicts, digests, errors, first, seconds=5.0)
 
 
 def fuzz(number: int = 0) -> FuzzRun:
@@ -94,7 +110,6 @@ RESULTS = {
     "dead": Result("dead", suite(crashed=("timers/x",)), fuzz(1)),
     "same": Result("same", suite(), fuzz()),
 }
-PROGRAMS = [f"{family}/{n}" for family in FAMILIES for n in ("a", "b", "x")]
 
 
 def matrix(**changed: Result) -> Matrix:
@@ -194,3 +209,23 @@ def test_only_what_was_judged_in_the_same_way_is_taken_over() -> None:
     assert kept(part) == (False, True)
     assert kept(part, fast=True) == (True, True)
     assert kept(replace(whole, suite=suite(errors=("timers/x: silent",)))) == (False, True)
+
+
+def test_only_programs_that_are_new_or_changed_are_run_again() -> None:
+    known = suite("pmu/a", "timers/a")
+    wanted = {"order/new": "of order/new", **known.digests, "timers/a": "changed"}
+    del wanted["pmu/x"]
+    assert missing(None, wanted) == list(wanted)
+    assert missing(known, wanted) == ["order/new", "timers/a"]
+    new = SuiteRun("key", {"order/new": "crash", "timers/a": "pass"},
+                   {name: wanted[name] for name in ("order/new", "timers/a")},
+                   first=Kill("order/new", "oops", 1, 0.1, True), seconds=1.0)  # fmt: skip
+    both = merged(known, new, wanted)
+    assert list(both.verdicts) == list(wanted)
+    assert both.killers == ["order/new", "pmu/a"]
+    assert both.first == Kill("order/new", "oops", 1, 0.1, True)
+    assert both.seconds == 6.0
+    again = merged(known, replace(new, verdicts={"order/new": "pass"}, first=None), wanted)
+    assert again.first == replace(known.first, number=5)  # there is one more before it now
+    assert missing(known, {**wanted, "pmu/a": "changed"}) == list(wanted)
+    assert missing(both, wanted) == []

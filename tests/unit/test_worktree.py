@@ -66,9 +66,9 @@ def test_a_patch_that_does_not_fit_is_named_and_leaves_nothing(
     tmp_path: Path, archive: FakeArchive
 ) -> None:
     with provisioner(tmp_path, archive).work_trees("patched", 1) as (tree,):
-        with pytest.raises(ProvisionError, match="wrong.patch does not fit Linux 7.3.4"):
+        with pytest.raises(ProvisionError, match=r"wrong\.patch does not fit Linux 7\.3\.4"):
             tree.image(patch(tmp_path, "wrong", "no such line", "mutant"))
-        with pytest.raises(ProvisionError, match="file.c:1: error: BROKEN"):
+        with pytest.raises(ProvisionError, match=r"file\.c:1: error: BROKEN"):
             tree.image(patch(tmp_path, "broken", "patched", "BROKEN"))
         assert content(tree.image()) == "patched\ntwo\noverlay\n"
 
