@@ -27,6 +27,7 @@ from harness.mutants.results import (
 )
 from harness.provision.cache import digest, file_sha256
 from harness.provision.image_file import image_version
+from harness.provision.worktree import Mutated
 
 EXIT_KERNEL: Final = 1
 Told = Callable[[Mutant, Result], None]
@@ -80,7 +81,9 @@ class Outcome:
 class Tree(Protocol):
     """See provision/worktree.py."""
 
-    def image(self, patch: Path | None = None) -> Path: ...
+    def image(self) -> Path: ...
+
+    def mutated(self, patch: Path, base: str) -> Mutated: ...
 
 
 @dataclass
@@ -170,13 +173,11 @@ class Campaign:
 
     def _one(self, tree: Tree, lab: Lab, task: _Task) -> Result:
         mutant, result = task.mutant, task.known
-        begun = time.monotonic()
         try:
-            image = tree.image(mutant.path)
+            made = tree.mutated(mutant.path, task.base_sha)
         except ProvisionError as e:
             return replace(result, error=f"{mutant.path}: {e.what} (remedy: {e.remedy})")
-        built = time.monotonic() - begun
-        if file_sha256(image) == task.base_sha and not mutant.equivalent:
+        if made.sha256 == task.base_sha and not mutant.equivalent:
             return replace(
                 result,
                 error=f"{mutant.path}: the kernel is the same with and without it, byte for byte "
@@ -184,11 +185,11 @@ class Campaign:
             )
         try:
             if self.plan.suite and (todo := missing(result.suite, task.programs)):
-                suite = lab.suite(image, task.programs, task.suite_key, todo, self.plan.fast)
+                suite = lab.suite(made.image, task.programs, task.suite_key, todo, self.plan.fast)
                 suite = merged(result.suite, suite, task.programs)
-                result = replace(result, suite=replace(suite, build_seconds=built))
+                result = replace(result, suite=replace(suite, build_seconds=made.seconds))
             if self.plan.limit and result.fuzz is None:
-                result = replace(result, fuzz=lab.fuzz(image, self.plan.limit, task.fuzz_key))
+                result = replace(result, fuzz=lab.fuzz(made.image, self.plan.limit, task.fuzz_key))
         except BootError as e:
             if report := boot_report(e):
                 return replace(result, no_boot=report)

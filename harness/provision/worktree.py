@@ -7,8 +7,10 @@ of the files it touches, and a link.
 
 from __future__ import annotations
 
+import gzip
 import re
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -16,7 +18,7 @@ from pathlib import Path
 
 from harness.errors import ConfigError
 from harness.provision import kbuild, kernels
-from harness.provision.cache import digest
+from harness.provision.cache import Cache, Facts, digest, file_sha256
 from harness.provision.image_file import check_image
 from harness.provision.kbuild import KernelBuild, Patch
 from harness.provision.kernels import Named, Recipe
@@ -24,6 +26,7 @@ from harness.provision.packages import Context
 from harness.provision.process import Runner
 from harness.provision.system import ensure, kernel_needs
 
+MUTATED = "kernel-mutated"
 _PATCHED = re.compile(r"^\+\+\+ (?:b/)?([^\t\n]+)", re.M)
 
 
@@ -33,12 +36,22 @@ def patched_files(text: str) -> tuple[str, ...]:
 
 
 @dataclass(frozen=True)
+class Mutated:
+    """``sha256``: of the Image before it was compressed.  ``seconds``: what the build took."""
+
+    image: Path
+    sha256: str
+    seconds: float
+
+
+@dataclass(frozen=True)
 class WorkTree:
     """``folder``/tree holds the sources; ``folder``/originals what the present patch replaced."""
 
     folder: Path
     run: Runner
     log: Path
+    cache: Cache
     jobs: int | None = None
 
     @property
@@ -58,6 +71,25 @@ class WorkTree:
         image = KernelBuild(self.tree, self.run, self.log, jobs=self.jobs).image()
         check_image(image)
         return image
+
+    def mutated(self, patch: Path, base: str) -> Mutated:
+        """The Image with ``patch``, from the cache if it was built before.
+
+        ``base``: the SHA-256 of the Image without.  ProvisionError as ``image``.
+        """
+        text = patch.read_text()
+        inputs = {"base": base, "diff": text[text.index("\n--- ") :]}
+
+        def build(folder: Path) -> Facts:
+            begun = time.monotonic()
+            image = self.image(patch)
+            with gzip.open(folder / "Image.gz", "wb", compresslevel=1) as stream:
+                stream.write(image.read_bytes())
+            seconds = time.monotonic() - begun
+            return {"sha256": file_sha256(image), "seconds": round(seconds, 2)}
+
+        made = self.cache.get(MUTATED, inputs, build, patch.name)
+        return Mutated(made.path / "Image.gz", made.facts["sha256"], made.facts["seconds"])
 
     def restore(self) -> None:
         """Undo the patch, also one that a killed run left; the next build compiles these anew."""
@@ -98,7 +130,9 @@ def work_trees(context: Context, wanted: Named, count: int) -> Iterator[list[Wor
             name = f"worktree-{key}-{number}"
             stack.enter_context(context.cache.locked(name, f"mutants of {wanted.name}"))
             stack.enter_context(context.cache.space_checked())
-            tree = WorkTree(context.cache.work(name), context.run, context.cache.log(name), jobs)
+            tree = WorkTree(
+                context.cache.work(name), context.run, context.cache.log(name), context.cache, jobs
+            )
             tree.restore()
             prepare(context, wanted, recipe, tree, trees[0] if trees else None)
             stack.callback(tree.restore)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import gzip
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from test_provision_build import archive as archive  # noqa: PLC0414 (a fixture)
 
 from harness.errors import ConfigError, ProvisionError
 from harness.provision import worktree
+from harness.provision.cache import file_sha256
 
 
 @pytest.fixture(autouse=True)
@@ -71,6 +73,22 @@ def test_a_patch_that_does_not_fit_is_named_and_leaves_nothing(
         with pytest.raises(ProvisionError, match=r"file\.c:1: error: BROKEN"):
             tree.image(patch(tmp_path, "broken", "patched", "BROKEN"))
         assert content(tree.image()) == "patched\ntwo\noverlay\n"
+
+
+def test_a_mutated_image_is_built_once_whatever_its_header_says(
+    tmp_path: Path, archive: FakeArchive
+) -> None:
+    one = patch(tmp_path, "m", "patched", "mutant")
+    with provisioner(tmp_path, archive).work_trees("patched", 1) as (tree,):
+        base = file_sha256(tree.image())
+        made = tree.mutated(one, base)
+        assert gzip.decompress(made.image.read_bytes()).endswith(b"mutant\ntwo\noverlay\n")
+        assert made.sha256 != base
+        built = len(archive.made)
+        one.write_text("Breaks: the same, in other words\n" + one.read_text())
+        assert tree.mutated(one, base) == made
+        assert len(archive.made) == built
+        assert tree.mutated(one, "another kernel") != made
 
 
 def test_the_users_tree_is_never_written_to(tmp_path: Path, archive: FakeArchive) -> None:
