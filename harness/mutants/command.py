@@ -62,6 +62,8 @@ def run(given: argparse.Namespace) -> int:
     show(matrix, suite, given.fuzz)
     for line in summary(matrix, suite, given.fuzz):
         print(line)
+    if suite and not given.select and (idle := matrix.idle_families()):
+        print(f"families that kill nothing: {', '.join(idle)}")
     for base in outcome.baselines:
         if base.suite is not None:
             print(
