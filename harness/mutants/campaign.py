@@ -60,10 +60,14 @@ class Plan:
 
 @dataclass(frozen=True)
 class Baseline:
-    """The unmutated kernel, judged in the same session: the yardstick for all times."""
+    """The unmutated kernel, judged in the same session: the yardstick for all times.
+
+    ``programs``: those of the suite that can run on it.
+    """
 
     kernel: str
     version: str
+    programs: tuple[str, ...]
     suite: SuiteRun | None = None
     fuzz: FuzzRun | None = None
 
@@ -214,7 +218,7 @@ class Campaign:
         if errors or not survey.programs:
             what = errors[0] if errors else "it can run no program of the suite"
             raise TargetError(f"{kernel}, not mutated: {what}", remedy)
-        return Baseline(kernel, image_version(image) or "", suite, fuzz)
+        return Baseline(kernel, image_version(image) or "", tuple(survey.programs), suite, fuzz)
 
 
 @dataclass(frozen=True)

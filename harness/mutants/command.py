@@ -7,10 +7,10 @@ import argparse
 import json
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Final
 
 from harness.errors import ConfigError
 from harness.mutants.campaign import Baseline, Campaign, Plan
@@ -21,15 +21,11 @@ from harness.mutants.patchfile import Mutant, load_mutants
 from harness.mutants.results import Result, Store
 from harness.mutants.svg import svg
 from harness.mutants.terminal import show, summary
-from harness.program import Capability
 from harness.provision import Expect, Provisioner, load_images, project_root
 from harness.report.session import expectation
-from harness.suite import families
+from harness.suite import families, programs
 from harness.targets.qemu import QemuTarget
 from harness.targets.spec import OpenTarget, TargetSpec
-
-# What the kernels that mutants are made of can be asked.
-_NEVER: Final = Capability.IRS
 
 
 def run(given: argparse.Namespace) -> int:
@@ -38,14 +34,9 @@ def run(given: argparse.Namespace) -> int:
         raise ConfigError(f"--jobs {given.jobs}", "1 or more")
     if given.markdown and given.select:
         raise ConfigError("--markdown with -k", "the tables are those of all mutants")
-    runnable = {
-        family.name: [p.name for p in family.programs if _NEVER not in p.needs]
-        for family in families()
-    }
-    runnable = {name: programs for name, programs in runnable.items() if programs}
+    names = [family.name for family in families()]
     mutants = _selected(
-        load_mutants(given.mutants or project_root() / "tests" / "mutants", list(runnable)),
-        given.select,
+        load_mutants(given.mutants or project_root() / "tests" / "mutants", names), given.select
     )
     suite = given.suite or not given.fuzz
     plan = Plan(
@@ -55,10 +46,10 @@ def run(given: argparse.Namespace) -> int:
     told = _teller(len(mutants), suite, time.monotonic())
     campaign = Campaign(plan, provisioner.work_trees, _labs(given, provisioner), _say, told)
     outcome = campaign.run()
-    sizes = {name: len(programs) for name, programs in runnable.items()}
-    matrix = Matrix.of(
-        mutants, outcome.results, sizes, [p for programs in runnable.values() for p in programs]
-    )
+    runnable = {name for base in outcome.baselines for name in base.programs}
+    ran = [program for program in programs().values() if program.name in runnable]
+    sizes = Counter(program.family for program in ran)
+    matrix = Matrix.of(mutants, outcome.results, sizes, [program.name for program in ran])
     show(matrix, suite, given.fuzz)
     for line in summary(matrix, suite, given.fuzz):
         print(line)
@@ -84,7 +75,7 @@ def _labs(given: argparse.Namespace, provisioner: Provisioner) -> Callable[[str,
 
         def target(image: Path) -> OpenTarget:
             spec = TargetSpec(
-                "qemu", str(image), given.qemu, given.images, kernel_args=entry.cmdline
+                "qemu", str(image), given.qemu, given.images, given.host_cpus, entry.cmdline
             )
             return QemuTarget.create(spec, lambda _message: None)
 

@@ -67,6 +67,7 @@ def options(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="instead of the project's own",
     )
+    parser.add_argument("--host-cpus", type=int, metavar="N", default=1, help="1 to 8 (1)")
     parser.add_argument("--qemu", metavar="NAME|PATH", help="a QEMU from images.yaml, or a file")
 
 
