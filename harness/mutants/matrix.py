@@ -86,6 +86,10 @@ class Matrix:
     def fuzz_count(self, status: Status) -> int:
         return sum(row.fuzz is status for row in self.rows)
 
+    @property
+    def fuzzed(self) -> bool:
+        return any(row.result.fuzz for row in self.rows)
+
     def idle_families(self) -> list[str]:
         """Families that kill nothing."""
         return [family for family in self.families if not self.killed_by(family)]

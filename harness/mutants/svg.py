@@ -31,7 +31,7 @@ def svg(matrix: Matrix) -> str:
         "<title>Which family kills which mutant</title>",
         f'<rect width="{width}" height="{height}" fill="#ffffff"/>',
     ]
-    for column, family in enumerate([*families, "fuzzer"]):
+    for column, family in enumerate([*families, *(["fuzzer"] if matrix.fuzzed else [])]):
         x = LEFT + CELL_W * column + CELL_W // 2 + 4 + (8 if family == "fuzzer" else 0)
         out.append(
             f'<text transform="translate({x},{TOP - 6}) rotate(-55)">{escape(family)}</text>'
@@ -41,8 +41,9 @@ def svg(matrix: Matrix) -> str:
     y = TOP + CELL_H * len(matrix.rows) + 20
     out.append(
         f'<text x="8" y="{y}" font-size="10">number: programs that fail; bold frame: no other '
-        "family sees it; &#215;: the kernel died or reported something; "
-        "fuzzer: programs until the first finding</text>"
+        "family sees it; &#215;: the kernel died or reported something"
+        + ("; fuzzer: programs until the first finding" if matrix.fuzzed else "")
+        + "</text>"
     )
     return "\n".join([*out, "</svg>", ""])
 

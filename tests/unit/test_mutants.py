@@ -171,6 +171,11 @@ def test_the_tables_and_the_picture(name: str) -> None:
     assert text == (GOLDEN / name).read_text()
 
 
+def test_without_the_fuzzer_nothing_is_said_of_it() -> None:
+    m = matrix(**{name: replace(result, fuzz=None) for name, result in RESULTS.items()})
+    assert "fuzz" not in markdown(m, "x.svg") + svg(m)
+
+
 def test_the_picture_is_one_well_formed_file() -> None:
     text = svg(matrix())
     ElementTree.fromstring(text)
