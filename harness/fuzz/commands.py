@@ -15,9 +15,11 @@ from typing import TYPE_CHECKING, Final
 
 from harness.errors import ConfigError
 from harness.fuzz.progress import ProgressLine
+from harness.fuzz.repeat import repeat
 from harness.fuzz.text import read_program
 from harness.hwtrace.slices import Slice
 from harness.model.behaviour import Finalize, LateWrites
+from harness.program import Program
 from harness.provision import default_images
 from harness.report.explain import explain, headline
 from harness.report.session import Session, expectation
@@ -61,7 +63,10 @@ def fuzz_options(parser: argparse.ArgumentParser) -> None:
 
 
 def replay_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="a program file")
+    parser.add_argument("files", nargs="+", type=Path, metavar="FILE",
+                        help="a program file, or the name of a program of the suite")  # fmt: skip
+    parser.add_argument("--times", type=int, default=1, metavar="N",
+                        help="run each so often, and say how often it failed")  # fmt: skip
     parser.add_argument("--c", type=Path, metavar="FILE.c", dest="c_file",
                         help="also write a standalone reproducer in C")  # fmt: skip
 
@@ -231,16 +236,21 @@ def command_replay(options: argparse.Namespace) -> int:
     """0: all pass (or are skipped); 1: one failed; 6: the machine did."""
     from harness.fuzz.fuzzer import Factory  # noqa: PLC0415
 
-    programs = [read_program(path) for path in options.files]
+    if options.times < 1:
+        raise ConfigError(f"--times {options.times}", "1 or more")
+    programs = [_program(path) for path in options.files]
     if options.c_file is not None and len(programs) != 1:
         raise ConfigError("--c: one reproducer has one program", "name one FILE")
     verdicts = set()
     with open_session(options, options.kernel) as session:
         for path, program in zip(options.files, programs, strict=True):
-            outcome = session.run(program)
+            tally = repeat(session.run, program, options.times)
+            outcome = tally.worst
+            assert outcome is not None
             verdicts.add(outcome.verdict)
             print(explain(outcome) or headline(outcome).rstrip(": "))
-            print(f"{path}: {outcome.verdict.name}\n", flush=True)
+            print(f"{path}: {outcome.verdict.name}")
+            print("\n".join(tally.lines()) + "\n" if options.times > 1 else "", flush=True)
             if options.c_file is not None:
                 factory = Factory.of("", [session])
                 text = _c_source(options, factory, outcome, headline(outcome))
@@ -248,6 +258,15 @@ def command_replay(options: argparse.Namespace) -> int:
     if verdicts & {Verdict.FAIL, Verdict.CRASH}:
         return EXIT_KERNEL
     return 6 if Verdict.ERROR in verdicts else 0
+
+
+def _program(path: Path) -> Program:
+    """From a file, or of the suite."""
+    from harness.suite import programs  # noqa: PLC0415
+
+    if not path.exists() and str(path) in programs():
+        return programs()[str(path)]
+    return read_program(path)
 
 
 # --- compare -------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from harness.errors import TargetError
 from harness.fuzz.corpus import Corpus
 from harness.fuzz.generate import Generator, mutated
 from harness.fuzz.modelled import Modelled, mended, modelled
-from harness.fuzz.sections import is_racy, mapped
+from harness.fuzz.sections import mapped
 from harness.fuzz.shrink import Ops, OutOfBudget, shrink, vm_of
 from harness.fuzz.signature import Signature, signature
 from harness.model import Model
@@ -327,7 +327,6 @@ class Factory:
 
 def elsewhere(ops: Ops) -> Ops:
     """The same with the other two of the four VMs: a generated program has at most two."""
-
 
     def moved(op: Op) -> Op:
         if isinstance(op, IstEntry | Delay | Parallel):
