@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 from harness.errors import ConfigError
 from harness.fuzz.progress import ProgressLine
 from harness.fuzz.repeat import repeat
+from harness.fuzz.sections import is_racy
 from harness.fuzz.text import read_program
 from harness.hwtrace.slices import Slice
 from harness.model.behaviour import Finalize, LateWrites
@@ -166,8 +167,10 @@ def _c_source(options: argparse.Namespace, factory: Factory, outcome: Outcome, a
     from harness.provision import Provisioner, load_images  # noqa: PLC0415
 
     init = Provisioner(load_images(options.images), progress=lambda _message: None).guest().path
-    expected = outcome.expected or factory.models[0].run(outcome.program)
-    return c_source(outcome.program, expected, (init.parent / GUEST_IMAGE).read_bytes(), about)
+    allowed = [each.trace for each in factory.models[0].allowed(outcome.program)]
+    if outcome.expected is not None and len(allowed) == 1:  # of the behaviour that was chosen
+        allowed = [outcome.expected]
+    return c_source(outcome.program, allowed, (init.parent / GUEST_IMAGE).read_bytes(), about)
 
 
 def _stop(options: argparse.Namespace) -> Callable[[Statistics], bool]:
@@ -221,6 +224,8 @@ def report(finding: Finding, rerun: str) -> str:
         f"shrunk in {finding.runs} runs to {ops} operations, {setup} of which only set VMs up, "
         f"and {guest} guest operations",
     ]
+    if finding.failed is not None:
+        lines.append(f"a race: it failed {finding.failed[0]} times of {finding.failed[1]}")
     if finding.reproduced is None:
         lines.append("interrupted while it was shrunk: this is the program as it was generated")
     elif not finding.reproduced:
@@ -286,6 +291,7 @@ def command_compare(options: argparse.Namespace) -> int:
               file=sys.stderr)  # fmt: skip
         again = f"gicv5 compare {shlex.join(options.kernels)} --seed {seed}"
         factory = Factory.of(seed, [first, second])
-        suite = [each for each in programs().values() if factory.modelled(each.ops)]
+        suite = [each for each in programs().values()
+                 if not is_racy(each.ops) and factory.modelled(each.ops)]  # fmt: skip
         fuzzer = Fuzzer(Pair(first, second), factory, Corpus(None), _stop(options), first=suite)
         return watched(fuzzer, lambda finding: report(finding, again))

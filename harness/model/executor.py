@@ -192,10 +192,7 @@ class Execution:
             case p.InitVcpu():
                 return (yield from self.init_vcpu(op))
             case p.DeviceAttr():
-                yield Pause("looks at the VM", files(op.vm))
-                vm = self.vm(op.vm, device=True)
-                yield Pause("accesses", self.touch(op))
-                return ioctls.device_attr(vm, op, self.behaviour, self.host)
+                return (yield from self.device_attr(op, self.touch(op)))
             case p.VcpuAttr():
                 return (yield from self.exclusively(
                     op, lambda vm, vcpu: ioctls.vcpu_attr(vm, vcpu, op)
@@ -219,6 +216,12 @@ class Execution:
                 yield Pause("injects", self.touch(op))
                 ioctls.irq_line(vm, op)
         return ioctls.OK
+
+    def device_attr(self, op: p.DeviceAttr, touch: Touch) -> Generator[Pause, None, Result]:
+        yield Pause("looks at the device", files(op.vm))
+        vm = self.vm(op.vm, device=True)
+        yield Pause("accesses", touch)
+        return ioctls.device_attr(vm, op, self.behaviour, self.host)
 
     def close(self, index: int) -> Generator[Pause, None, None]:
         """One file after the other; what is under way on them goes on."""
@@ -281,13 +284,13 @@ class Execution:
     def copy_reg(self, op: p.CopyReg) -> Generator[Pause, None, Result]:
         """What a restore from another VM does."""
         get = p.DeviceAttr(p.Action.GET, op.group, op.attr, vm=op.vm)
-        got = yield from self.ioctl(get)
+        got = yield from self.device_attr(get, self.touch(op))
         if op.group == p.GRP_CPU_SYSREGS and got.known != Result().known:
             raise TimeDependent("the register that is copied contains an elapsing timer's line")
         set_ = p.DeviceAttr(p.Action.SET, op.group, op.attr, got.value, vm=op.to_vm)
         self.held[id(op)] = (got,)
         try:
-            yield from self.ioctl(set_)
+            yield from self.device_attr(set_, self.touch(op))
         except Refused as e:
             return Result(ret=-e.errno, value=got.value, known=got.known)
         finally:
@@ -333,7 +336,9 @@ class Execution:
             vcpu.locked = True
             edges = Touch.of([("edge", op.vm, vcpu.index)])
             try:
-                first = first_run(self, op.vm, vcpu.index) if self.touching else FirstRun()
+                first = FirstRun()
+                if self.touching:
+                    first = first_run(self.behaviour, op.vm, vm, vcpu.index)
                 yield from kvm_vcpu.first_run(vm, vcpu, self.host, self.behaviour, first)
                 guest = Guest(vm, vcpu, self.host, op.wait_ms, edges, edges | mutex)
                 vcpu.guest = guest

@@ -25,9 +25,9 @@ from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from harness import program as p
-from harness.model.behaviour import Finalize
+from harness.model.behaviour import Behaviour, Finalize
 from harness.model.pause import NOTHING, Touch
-from harness.model.state import NotModelled
+from harness.model.state import NotModelled, Vm
 
 if TYPE_CHECKING:
     from harness.model.executor import Execution
@@ -49,11 +49,10 @@ class FirstRun(NamedTuple):
     mark: Touch = NOTHING
 
 
-def first_run(execution: Execution, vm: int, index: int) -> FirstRun:
+def first_run(behaviour: Behaviour, vm: int, state: Vm, index: int) -> FirstRun:
     """Those of the vCPU with this index in VM ``vm``."""
-    state = execution.vms[vm]
     dies = [("alive", vm)] if state.vgic and not state.initialized else []
-    decides = index if execution.behaviour.finalize is Finalize.PER_VCPU else 0
+    decides = index if behaviour.finalize is Finalize.PER_VCPU else 0
     return FirstRun(
         Touch.of([("mpidr", vm)], [("table", vm, index)]),
         Touch.of([("init", vm)], dies),
@@ -109,7 +108,7 @@ def _of_vcpu(execution: Execution, op: p.OneReg | p.InitVcpu | p.VcpuAttr | p.Ru
                 [("timers", op.vm), ("owners", op.vm, index)],
             )
         case p.Run():
-            for step in first_run(execution, op.vm, index):
+            for step in first_run(execution.behaviour, op.vm, vm, index):
                 mutex |= step
             return mutex
 

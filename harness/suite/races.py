@@ -136,6 +136,10 @@ def _registers() -> Iterator[Program]:
     yield from swept("races/save-while-the-other-runs", vm,
                      (running, (*get_state(0), get_reg("ENABLER0", 1))),
                      (*get_state(0), *get_state(1)))  # fmt: skip
+    changes = run(write("ENABLER0", SW), Spin(400_000), enable_all(), view())
+    yield from swept("races/save-the-runner", new_vm(),
+                     ((changes,), (get_reg("ENABLER0"), get_reg("CR0"), get_reg("ENABLER0"))),
+                     get_state(0), (0, 100, 200, 400))  # fmt: skip
     sets = (set_reg("ENABLER0", U64, 1), set_reg("SACTIVER0", U64))
     yield from swept("races/set-while-the-other-runs", vm, (running, sets),
                      (run(view()), run(view(), vcpu=1)), SHORT)  # fmt: skip
@@ -183,8 +187,9 @@ def _creation() -> Iterator[Program]:
     """KVM_CREATE_DEVICE wants every vCPU to be idle."""
     vm, create = (CreateVm(), *vcpus(2)), (CreateDevice(),)
     yield program("races/create-two-devices", vm, at_once(create, create))
+    spins = (run(Spin(100_000)),)
     yield from swept("races/create-device-while-running", vm,
-                     ((run(Spin(100_000)),), (*create, get_reg("ENABLER0"))), (), SHORT)  # fmt: skip
+                     (spins, (*create, get_reg("ENABLER0"))), (), SHORT)  # fmt: skip
     yield from swept("races/create-device-while-initialising", (CreateVm(), *vcpus()),
                      ((InitVcpu(),), create), (), (0, 20))  # fmt: skip
 

@@ -72,8 +72,9 @@ def _together() -> Iterator[Program]:
     take = run(listen(CNTP), fire(CNTP), Window())
     yield from swept(f"{FAMILY}/timer-on-0", new_vm(2), ((take,), (ONE,)), _after(), (0, 50))
     off = InitVcpu(vcpu=1, features=FEATURE_PSCI_0_2 | FEATURE_POWER_OFF)
-    yield from swept(f"{FAMILY}/powered-off-1", (*new_vm(2), off),
-                     ((ZERO,), (run(vcpu=1, wait_ms=BRIEFLY),)), (run(view()),), (0, 50))  # fmt: skip
+    sleeps = (run(vcpu=1, wait_ms=BRIEFLY),)
+    yield from swept(f"{FAMILY}/powered-off-1", (*new_vm(2), off), ((ZERO,), sleeps),
+                     (run(view()),), (0, 50))  # fmt: skip
 
 
 def _meanwhile() -> Iterator[Program]:
