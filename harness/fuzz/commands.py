@@ -205,6 +205,7 @@ def status(fuzzer: Fuzzer) -> str:
     parts = [f"{stats.programs} programs", f"{stats.rate:.0f} /s", f"{stats.seconds:.0f} s"]
     parts.append(f"findings: {len(fuzzer.findings)} ({stats.failures} failures)")
     parts += [f"interesting: {len(fuzzer.corpus.interesting)}"]
+    parts += [f"races: {stats.races}"] if stats.races else []
     shrinking = stats.runs - stats.programs
     parts += [f"for shrinking: {shrinking}"] if shrinking else []
     parts += [f"errors of the machine: {stats.errors}"] if stats.errors else []

@@ -80,6 +80,7 @@ class Statistics:
     errors: int = 0
     skipped: int = 0
     failures: int = 0
+    races: int = 0  # programs with parallel sections
     started: float = field(default_factory=time.monotonic)
     shrinking: float = 0.0
 
@@ -133,6 +134,7 @@ class Fuzzer:
             program = queue.popleft()
             outcome = self.judged(program, list(queue))
             self.statistics.programs += 1
+            self.statistics.races += is_racy(program.ops)
             self.on_program(self)
             self._take(previous, outcome)
             previous.append(program)

@@ -40,6 +40,8 @@ from harness.suite.shapes import (
     view,
 )
 
+BRANCH_STEP: Final = 3  # operations
+BRANCH_GUEST: Final = 6
 DELAYS: Final = (5, 10, 20, 50, 100, 150, 200, 300, 500)  # us
 COUNTS: Final = (1, 1, 1, 2, 2, 2, 2, 2, 2, 3, 3, 4, 5, 8)
 SPARSE_IDS: Final = (0, 1, 2, 3, 5, 15, 16, 17, 31, 32, 255, 256, 257, 300, 511)
@@ -228,17 +230,20 @@ class Generator:
         return (random.choice(choices),)
 
     def section(self, shape: Shape) -> Ops:
-        """Two branches, seldom more.  Each runs vCPUs of its own, and does anything to any."""
+        """Two branches, seldom more.  Each runs vCPUs of its own, and does anything to any.
+
+        Short ones: what the model allows of a section grows fast with its length.
+        """
         random = self.random
-        count = random.choice((2, 2, 2, 2, 3, 4))
+        count = random.choice((2, 2, 2, 2, 2, 3, 4))
         branches = []
         for number in range(count):
             ops: list[p.BranchOp] = []
             mine = range(number, len(shape.ids), count)
-            for _ in range(random.choice((1, 1, 2, 3))):
+            for _ in range(random.choice((1, 1, 2, 3)) if count == 2 else 1):
                 if random.random() < 0.4:
                     ops.append(p.Delay(1000 * random.choice(DELAYS)))
-                ops += self.branch_step(shape, mine)
+                ops += self.branch_step(shape, mine)[:BRANCH_STEP]
             branches.append(p.Branch(tuple(ops), number))
         return (p.Parallel(tuple(branches)),)
 
@@ -252,6 +257,8 @@ class Generator:
                 if not mine:
                     continue
                 op = replace(op, vcpu=self.random.choice(mine))  # noqa: PLW2901
+            if isinstance(op, p.Run):
+                op = replace(op, guest=op.guest[-BRANCH_GUEST:])  # noqa: PLW2901
             if isinstance(op, p.BranchOp):
                 out.append(op)
         return tuple(out)

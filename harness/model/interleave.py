@@ -30,6 +30,7 @@ from __future__ import annotations
 from collections.abc import Generator, Hashable
 from copy import copy
 from dataclasses import dataclass, field, replace
+from enum import Enum
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from harness import program as p
@@ -41,7 +42,7 @@ from harness.trace import Result, branch_letter
 if TYPE_CHECKING:
     from harness.model.executor import Execution
 
-MAX_STATES: Final = 3000  # in which there was a choice; a program that has more is not modelled
+MAX_STATES: Final = 1000  # in which there was a choice; a program that has more is not modelled
 
 
 class End(NamedTuple):
@@ -52,11 +53,17 @@ class End(NamedTuple):
     order: tuple[str, ...]
 
 
-class Move(NamedTuple):
-    """``branch`` does its next step; or, if ``kick``, its guest exits and enters again."""
+class Kind(Enum):
+    """What a branch can do next."""
 
+    STEP = "takes its next step"
+    KICK = "its guest exits and enters again"
+    GIVE_UP = "its guest waits in vain, and has to leave"
+
+
+class Move(NamedTuple):
     branch: int
-    kick: bool = False
+    kind: Kind = Kind.STEP
 
 
 def interleavings(start: Execution, section: p.Parallel) -> list[End]:
@@ -99,7 +106,6 @@ def _retold(start: Execution, section: p.Parallel, moves: tuple[Move, ...]) -> E
     race = Race(start.clone(), section)
     account: list[str] = []
     for move in moves:
-        race.choices()  # a guest may have to be given up
         if race.matters(move.branch):
             account.append(race.describe(move))
         race.do(move)
@@ -147,20 +153,22 @@ class Race:
     def choices(self) -> list[Move]:
         """What may happen next, if it can matter which; nothing at the end."""
         ready = [i for i, thread in enumerate(self.threads) if thread.can_step]
-        if not ready and any(thread.pause for thread in self.threads):
-            ready = [self._give_up()]
+        if not ready:
+            return self._give_up()
         for i in ready:
             if not self.matters(i):
                 return self._moves(i)
         return [move for i in ready for move in self._moves(i)]
 
-    def _give_up(self) -> int:
+    def _give_up(self) -> list[Move]:
         """The first guest that waits has to leave."""
-        for i, thread in enumerate(self.threads):
-            if thread.pause and thread.pause.give_up:
-                thread.pause.give_up()
-                return i
-        raise AssertionError("branches wait for each other")
+        waiting = [i for i, thread in enumerate(self.threads) if thread.pause]
+        for i in waiting:
+            pause = self.threads[i].pause
+            if pause and pause.give_up:
+                return [Move(i, Kind.GIVE_UP)]
+        assert not waiting, "branches wait for each other"
+        return []
 
     def matters(self, number: int) -> bool:
         """Whether some later step of another branch touches what this branch's next one does."""
@@ -177,24 +185,28 @@ class Race:
     def _moves(self, number: int) -> list[Move]:
         pause = self.threads[number].pause
         if pause and pause.guest and pause.guest.unseen:
-            return [Move(number), Move(number, kick=True)]
+            return [Move(number), Move(number, Kind.KICK)]
         return [Move(number)]
 
     def do(self, move: Move) -> None:
         thread = self.threads[move.branch]
         assert thread.pause is not None
-        if move.kick:
+        if move.kind is Kind.KICK:
             assert thread.pause.guest is not None
             thread.pause.guest.exit()
             thread.pause.guest.enter()
             return
+        if move.kind is Kind.GIVE_UP:
+            assert thread.pause.give_up is not None
+            thread.pause.give_up()
         self._resume(thread)
 
     def describe(self, move: Move) -> str:
         """``b0 finalizes``: operation 0 of branch b."""
         thread = self.threads[move.branch]
         assert thread.pause is not None
-        what = "is kicked" if move.kick else thread.pause.what
+        said = {Kind.KICK: "is kicked", Kind.GIVE_UP: "waits in vain"}
+        what = said.get(move.kind, thread.pause.what)
         return f"{branch_letter(move.branch)}{thread.index} {what}"
 
     def _resume(self, thread: Thread) -> None:

@@ -136,10 +136,10 @@ def _registers() -> Iterator[Program]:
     yield from swept("races/save-while-the-other-runs", vm,
                      (running, (*get_state(0), get_reg("ENABLER0", 1))),
                      (*get_state(0), *get_state(1)))  # fmt: skip
-    changes = run(write("ENABLER0", SW), Spin(400_000), enable_all(), view())
+    changes = run(write("ENABLER0", SW), Spin(2_000_000), enable_all(), view())
     yield from swept("races/save-the-runner", new_vm(),
                      ((changes,), (get_reg("ENABLER0"), get_reg("CR0"), get_reg("ENABLER0"))),
-                     get_state(0), (0, 100, 200, 400))  # fmt: skip
+                     get_state(0), (0, 500, 1000, 2000))  # fmt: skip
     sets = (set_reg("ENABLER0", U64, 1), set_reg("SACTIVER0", U64))
     yield from swept("races/set-while-the-other-runs", vm, (running, sets),
                      (run(view()), run(view(), vcpu=1)), SHORT)  # fmt: skip
