@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -103,6 +104,10 @@ static int64_t interval_us(void)
 	return interval > 1000 ? interval : 1000;
 }
 
+/* Where we may run, if we are not there. */
+static cpu_set_t home;
+static bool away;
+
 /*
  * From the CPUs of the branches in turn: one that does not get around to running us does not get
  * around to waking a guest either.
@@ -111,17 +116,19 @@ static void go_to_cpu_of(const volatile struct branch_progress *branch)
 {
 	cpu_set_t set;
 
+	if (!away && kernel(SYS_sched_getaffinity, 0, sizeof(home), (long)&home, 0) < 0)
+		return;
+	away = true;
 	CPU_ZERO(&set);
 	CPU_SET(branch->cpu, &set);
 	kernel(SYS_sched_setaffinity, 0, sizeof(set), (long)&set, 0);
 }
 
-static void go_anywhere(void)
+static void go_home(void)
 {
-	cpu_set_t set;
-
-	memset(&set, 0xff, sizeof(set));
-	kernel(SYS_sched_setaffinity, 0, sizeof(set), (long)&set, 0);
+	if (away)
+		kernel(SYS_sched_setaffinity, 0, sizeof(home), (long)&home, 0);
+	away = false;
 }
 
 /*
@@ -241,7 +248,7 @@ int program_supervise(uint32_t *ending, uint32_t *signal)
 	}
 	for (unsigned int branch = 0; branch < MAX_BRANCHES; branch++)
 		run_harvest(branch);
-	go_anywhere();
+	go_home();
 	if (!progress.done)
 		vm_bury_all();
 	return 0;

@@ -40,7 +40,7 @@ from harness.program import (
 )
 from harness.report.facts import host_facts
 from harness.report.session import Session
-from harness.report.verdict import Outcome, Verdict
+from harness.report.verdict import MIN_CPUS, Outcome, Verdict
 from harness.suite.shapes import needs_of
 from harness.trace import steps
 
@@ -50,6 +50,8 @@ FRESH_SECONDS: Final = 120.0  # if each candidate needs a fresh host
 MAX_ERRORS: Final = 5  # in a row: then the machine is broken, not a program
 PREDECESSORS: Final = 3  # programs before one that fails only after another
 FROM_CORPUS: Final = 0.25
+RACE_RUNS: Final = 20  # of a race, before it counts as not failing
+RATE_RUNS: Final = 50  # to say how often it fails
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +60,7 @@ class Finding:
 
     ``runs``: how many programs the shrinking took.  ``seconds``: since the session began.
     ``reproduced``: it failed again on a fresh host, alone or after a program that had run before
-    it; None: there was no time to try.
+    it; None: there was no time to try.  ``failed``: of a race, how often of how many times.
     """
 
     signature: Signature
@@ -68,6 +70,7 @@ class Finding:
     seconds: float
     runs: int = 0
     reproduced: bool | None = None
+    failed: tuple[int, int] | None = None
 
 
 @dataclass(slots=True)
@@ -77,6 +80,7 @@ class Statistics:
     errors: int = 0
     skipped: int = 0
     failures: int = 0
+    races: int = 0  # programs with parallel sections
     started: float = field(default_factory=time.monotonic)
     shrinking: float = 0.0
 
@@ -130,6 +134,7 @@ class Fuzzer:
             program = queue.popleft()
             outcome = self.judged(program, list(queue))
             self.statistics.programs += 1
+            self.statistics.races += is_racy(program.ops)
             self.on_program(self)
             self._take(previous, outcome)
             previous.append(program)
@@ -176,7 +181,21 @@ class Fuzzer:
         return replace(
             found, signature=signature(outcome) or found.signature, outcome=outcome,
             runs=self.statistics.runs - before, reproduced=shrunk is not None,
+            failed=self._rate(outcome.program) if is_racy(outcome.program.ops) else None,
         )  # fmt: skip
+
+    def _rate(self, program: Program) -> tuple[int, int]:
+        """How often a race fails."""
+        outcomes = [self.judged(program, ()) for _ in range(RATE_RUNS)]
+        return sum(signature(each) is not None for each in outcomes), RATE_RUNS
+
+    def again(self, sign: Signature, program: Program, upcoming: Sequence[Program] = ()) -> Outcome:
+        """Run it; a race several times, until it fails in this way."""
+        for _ in range(RACE_RUNS if is_racy(program.ops) else 1):
+            outcome = self.judged(program, upcoming)
+            if _same(sign, outcome):
+                break
+        return outcome
 
     def _report(self, finding: Finding) -> None:
         self._seen.add(finding.signature)
@@ -199,7 +218,7 @@ class Fuzzer:
                 candidates.append(self.factory.named(program.name, ops))
         for candidate in candidates:
             self.runner.discard()
-            outcome = self.judged(candidate, ())
+            outcome = self.again(sign, candidate)
             if _same(sign, outcome):
                 return outcome
         return None
@@ -213,7 +232,7 @@ class Fuzzer:
         for fresh in (False, True):
             best = Shrinking(self, sign, found, fresh).best()
             self.runner.discard()
-            outcome = self.judged(best.program, ())
+            outcome = self.again(sign, best.program)
             if _same(sign, outcome):
                 return outcome
         return None
@@ -258,7 +277,7 @@ class Shrinking:
             self.fuzzer.runner.discard()
         else:
             upcoming = [each for ops in after if (each := self.program(ops)) is not None]
-        outcome = self.fuzzer.judged(program, upcoming)
+        outcome = self.fuzzer.again(self.sign, program, upcoming)
         self.fuzzer.on_program(self.fuzzer)
         if not _same(self.sign, outcome):
             return False
@@ -281,6 +300,7 @@ class Factory:
     seed: str
     models: tuple[Model, ...]
     accessors: bool
+    races: bool = False  # with parallel sections
 
     @classmethod
     def of(cls, seed: str, sessions: Sequence[Session]) -> Factory:
@@ -291,7 +311,9 @@ class Factory:
             facts = host_facts(host.hello, host.boot_log)
             models += [Model(behaviour, facts) for behaviour in judge.behaviours()]
         accessors = all(session.judge().accessors for session in sessions)
-        return cls(seed, tuple(dict.fromkeys(models)), accessors)
+        # Two hosts that are compared would have to run their races alike.
+        races = len(sessions) == 1 and sessions[0].host().hello.cpus >= MIN_CPUS
+        return cls(seed, tuple(dict.fromkeys(models)), accessors, races)
 
     def programs(self, corpus: Corpus) -> Iterator[Program]:
         """Those of earlier sessions, then new ones, without end."""
@@ -307,9 +329,8 @@ class Factory:
             if len(old) > AHEAD and random.random() < FROM_CORPUS:
                 ops = mutated(random, random.choice(old).ops, random.choice(old).ops)
             else:
-                ops = Generator(
-                    random, self.accessors, all(model.host.pmu for model in self.models)
-                ).ops()
+                pmu = all(model.host.pmu for model in self.models)
+                ops = Generator(random, self.accessors, pmu, self.races).ops()
             known = mended(ops, self.models)
             program = self.named(f"fuzz/{self.seed}-{number}", known.ops)
             corpus.consider(program, known.traces[0])
@@ -327,7 +348,6 @@ class Factory:
 
 def elsewhere(ops: Ops) -> Ops:
     """The same with the other two of the four VMs: a generated program has at most two."""
-
 
     def moved(op: Op) -> Op:
         if isinstance(op, IstEntry | Delay | Parallel):

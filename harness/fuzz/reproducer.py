@@ -10,20 +10,22 @@ the program and its expected results, as data; and reproducer.c, which compares.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
 from harness import wire
+from harness.fuzz.sections import is_racy
 from harness.program import Capability, Program
 from harness.provision.paths import project_root
 from harness.report.listing import Lister
 from harness.trace import Trace
 
 SOURCES: Final = (
-    "frame.c", "host.c", "vm.c", "irs.c", "parse.c", "execute.c", "run.c", "supervise.c",
-    "probe.c",
+    "frame.c", "host.c", "vm.c", "irs.c", "parse.c", "execute.c", "run.c", "parallel.c",
+    "supervise.c", "probe.c",
 )  # fmt: skip
+RACE_REPETITIONS: Final = 1000
 GUEST_IMAGE: Final = "obj/el1/guest.bin"  # where the guest build leaves it, beside its ``init``
 _INCLUDE: Final = re.compile(r'^#include "(.*)"\n', re.M)
 _ONCE: Final = "#pragma once\n"
@@ -31,12 +33,13 @@ _STATIC: Final = re.compile(r"^static (?!inline)[^=;()]*?(\w+)\(", re.M)
 _SPDX: Final = re.compile(r"^(//|/\*) SPDX-License-Identifier.*\n")
 
 
-def c_source(program: Program, expected: Trace, image: bytes, about: str = "") -> str:
-    """The file.  ``image``: the EL1 guest's; ``about``: lines for the comment at its head."""
-    return "\n".join(_parts(program, expected, image, about))
+def c_source(program: Program, allowed: Sequence[Trace], image: bytes, about: str = "") -> str:
+    """The file.  ``allowed``: every trace of a kernel that is not affected; ``image``: the EL1
+    guest's; ``about``: lines for the comment at its head."""
+    return "\n".join(_parts(program, allowed, image, about))
 
 
-def _parts(program: Program, expected: Trace, image: bytes, about: str) -> Iterator[str]:
+def _parts(program: Program, allowed: Sequence[Trace], image: bytes, about: str) -> Iterator[str]:
     yield "// SPDX-License-Identifier: GPL-2.0-or-later"
     yield "/*"
     yield f" * Reproducer of {program.name}, for an arm64 host with a GICv5 and /dev/kvm."
@@ -55,7 +58,7 @@ def _parts(program: Program, expected: Trace, image: bytes, about: str) -> Itera
     for name in SOURCES:
         yield _apart(_source(name, included), name.partition(".")[0], taken)
     yield from _image(image)
-    yield from _data(program, expected)
+    yield from _data(program, allowed)
     yield Path(__file__).with_name("reproducer.c").read_text()
 
 
@@ -96,22 +99,31 @@ def _image(image: bytes) -> Iterator[str]:
     yield '    "guest_image_end:\\n.popsection\\n");'
 
 
-def _data(program: Program, expected: Trace) -> Iterator[str]:
+def _data(program: Program, allowed: Sequence[Trace]) -> Iterator[str]:
     payload = wire.encode_program(program, 0)[wire.RUN_HEAD.size :]
     yield "/* --- The program, and what the reference model expects of it --- */"
     for capability in (Capability.VGIC_V5, Capability.CPU_SYSREGS, Capability.PMU):
         yield f"#define NEEDS_{capability.name} {int(capability in program.needs)}"
     yield "#define COUNT(array) (sizeof(array) / sizeof((array)[0]))"
+    yield "/* A race does not show each time. */"
+    yield f"#define REPETITIONS {RACE_REPETITIONS if is_racy(program.ops) else 1}"
     yield "static const struct wire_record records[] = {"
     for record in wire.RECORD.iter_unpack(payload):
         yield f"\t{{ {', '.join(f'{field:#x}' for field in record)} }},"
     yield "};"
-    yield "static const struct expectation {\n\tint32_t ret;\n\tuint32_t status;"
-    yield "\tuint64_t value, extra, known;\n\tconst char *what;\n} expected[] = {"
+    yield "static const char *const operations[] = {"
     for step, text in Lister(program).lines():
-        result = expected.results[step.record]
-        yield (
-            f"\t{{ {result.ret}, {int(result.status)}, {result.value:#x}, {result.extra:#x},"
-            f' {result.known:#x},\n\t  "{step.number}: {text}" }},'
-        )
+        yield f'\t"{step.number}: {text}",'
+    yield "};"
+    yield "/* Each of these is right. */"
+    yield "static const struct expectation {\n\tint32_t ret;\n\tuint32_t status;"
+    yield "\tuint64_t value, extra, known;\n} expected[][COUNT(records)] = {"
+    for trace in allowed:
+        yield "\t{"
+        for result in trace.results:
+            yield (
+                f"\t\t{{ {result.ret}, {int(result.status)}, {result.value:#x},"
+                f" {result.extra:#x}, {result.known:#x} }},"
+            )
+        yield "\t},"
     yield "};"

@@ -15,6 +15,7 @@ accessors               CPU_SYSREGS: userspace's view of the registers
 ioctls                  what the other ioctls change, and their errnos
 guest                   one KVM_RUN: the guest's operations and its exits
 pause                   where an operation can be interrupted by another branch's
+touches                 which state concurrent operations share
 interleave              parallel sections: what is atomic, and all outcomes
 executor                programs in, traces out
 ======================  =============================================================

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Callable, Generator, Hashable
+from collections.abc import Callable, Generator, Hashable, Mapping
 from dataclasses import dataclass, field
 from errno import EBADF, EINTR, ENXIO
 from typing import Final
@@ -17,9 +17,10 @@ from harness.model import irs as kvm_irs
 from harness.model import vcpu as kvm_vcpu
 from harness.model.behaviour import Behaviour, HostFacts
 from harness.model.guest import NOT_REACHED, Guest
-from harness.model.interleave import MAX_STATES, files, interleavings, touches
-from harness.model.pause import Pause, Touch
+from harness.model.interleave import MAX_STATES, interleavings
+from harness.model.pause import NOTHING, Pause, Touch
 from harness.model.state import NotModelled, Refused, TimeDependent, Vcpu, Vm
+from harness.model.touches import FirstRun, files, first_run, touches
 from harness.trace import Result, RunEnd, Trace
 
 DEFAULT_BEHAVIOUR: Final = Behaviour()
@@ -109,15 +110,26 @@ class Execution:
     host: HostFacts
     vms: dict[int, Vm] = field(default_factory=dict)
     images: dict[tuple[int, Table], list[int]] = field(default_factory=dict)
+    touching: Mapping[int, Touch] = field(default_factory=dict)  # by id() of a branch's operation
+    held: dict[int, tuple[Result, ...]] = field(default_factory=dict)  # likewise: results to come
+
+    def touch(self, op: p.Op) -> Touch:
+        """What an operation of a branch touches; nobody asks outside of parallel sections."""
+        if not self.touching:
+            return NOTHING
+        return self.touching.get(id(op)) or touches(self, op)
 
     def clone(self) -> Execution:
         """A copy for another order of a parallel section: branches leave the images alone."""
         vms = {index: vm.clone() for index, vm in self.vms.items()}
-        return Execution(self.behaviour, self.host, vms, self.images)
+        return Execution(self.behaviour, self.host, vms, self.images, self.touching)
 
     def key(self) -> Hashable:
         """All that can change in a parallel section, to tell states apart."""
-        return tuple((index, vm.key()) for index, vm in self.vms.items())
+        return (
+            tuple((index, vm.key()) for index, vm in self.vms.items()),
+            tuple(sorted(self.held.items())),
+        )
 
     def execute(self, op: p.Op) -> list[Result]:
         """Alone: from each pause it goes on at once, if it can go on at all."""
@@ -165,7 +177,7 @@ class Execution:
             case p.CreateDevice():
                 yield Pause("looks at the VM", files(op.vm))
                 vm = self.vm(op.vm)
-                yield Pause("creates", touches(self, op))
+                yield Pause("creates", self.touch(op))
                 ioctls.create_device(vm, op, self.behaviour)
                 if not op.test:
                     yield Pause("has the file", Touch.of(writes=[("files", op.vm)]))
@@ -180,10 +192,7 @@ class Execution:
             case p.InitVcpu():
                 return (yield from self.init_vcpu(op))
             case p.DeviceAttr():
-                yield Pause("looks at the VM", files(op.vm))
-                vm = self.vm(op.vm, device=True)
-                yield Pause("accesses", touches(self, op))
-                return ioctls.device_attr(vm, op, self.behaviour, self.host)
+                return (yield from self.device_attr(op, self.touch(op)))
             case p.VcpuAttr():
                 return (yield from self.exclusively(
                     op, lambda vm, vcpu: ioctls.vcpu_attr(vm, vcpu, op)
@@ -204,9 +213,15 @@ class Execution:
             case p.IrqLine():
                 yield Pause("looks at the VM", files(op.vm))
                 vm = self.vm(op.vm)
-                yield Pause("injects", touches(self, op))
+                yield Pause("injects", self.touch(op))
                 ioctls.irq_line(vm, op)
         return ioctls.OK
+
+    def device_attr(self, op: p.DeviceAttr, touch: Touch) -> Generator[Pause, None, Result]:
+        yield Pause("looks at the device", files(op.vm))
+        vm = self.vm(op.vm, device=True)
+        yield Pause("accesses", touch)
+        return ioctls.device_attr(vm, op, self.behaviour, self.host)
 
     def close(self, index: int) -> Generator[Pause, None, None]:
         """One file after the other; what is under way on them goes on."""
@@ -231,13 +246,15 @@ class Execution:
         mutex = Touch.of(writes=[("mutex", op.vm, vcpu.index)])
         yield Pause("locks the vCPU", mutex, wait=lambda: not vcpu.locked)
         vcpu.locked = True
-        yield Pause("accesses", touches(self, op))
+        yield Pause("accesses", self.touch(op))
         try:
             result = body(vm, vcpu)
         except Refused as e:
             result = Result(ret=-e.errno)
+        self.held[id(op)] = (result,)
         yield Pause("unlocks the vCPU", mutex)
         vcpu.locked = False
+        del self.held[id(op)]
         return result
 
     def init_vcpu(self, op: p.InitVcpu) -> Generator[Pause, None, Result]:
@@ -267,14 +284,17 @@ class Execution:
     def copy_reg(self, op: p.CopyReg) -> Generator[Pause, None, Result]:
         """What a restore from another VM does."""
         get = p.DeviceAttr(p.Action.GET, op.group, op.attr, vm=op.vm)
-        got = yield from self.ioctl(get)
+        got = yield from self.device_attr(get, self.touch(op))
         if op.group == p.GRP_CPU_SYSREGS and got.known != Result().known:
             raise TimeDependent("the register that is copied contains an elapsing timer's line")
         set_ = p.DeviceAttr(p.Action.SET, op.group, op.attr, got.value, vm=op.to_vm)
+        self.held[id(op)] = (got,)
         try:
-            yield from self.ioctl(set_)
+            yield from self.device_attr(set_, self.touch(op))
         except Refused as e:
             return Result(ret=-e.errno, value=got.value, known=got.known)
+        finally:
+            self.held.pop(id(op), None)
         return got
 
     def ist(self, op: p.Ist) -> Result:
@@ -303,9 +323,9 @@ class Execution:
         """KVM_RUN, and the results of the guest's list."""
         end, results = Result(), list[Result]()
         try:
-            if op.vcpu in (vm.slots if (vm := self.vms.get(op.vm)) else {}):
-                if self.vms[op.vm].slots[op.vcpu].restart:
-                    yield from self.set_entry(op.vm, op.vcpu)
+            slots = self.vms[op.vm].slots if op.vm in self.vms else {}
+            if op.vcpu in slots and slots[op.vcpu].restart:
+                yield from self.set_entry(op.vm, op.vcpu)
             yield Pause("looks at the vCPU", files(op.vm))
             vm, vcpu = self.vcpu(op.vm, op.vcpu)
             mutex = Touch.of(writes=[("mutex", op.vm, vcpu.index)])
@@ -316,7 +336,9 @@ class Execution:
             vcpu.locked = True
             edges = Touch.of([("edge", op.vm, vcpu.index)])
             try:
-                first = touches(self, op)
+                first = FirstRun()
+                if self.touching:
+                    first = first_run(self.behaviour, op.vm, vm, vcpu.index)
                 yield from kvm_vcpu.first_run(vm, vcpu, self.host, self.behaviour, first)
                 guest = Guest(vm, vcpu, self.host, op.wait_ms, edges, edges | mutex)
                 vcpu.guest = guest
@@ -332,8 +354,10 @@ class Execution:
                 else:
                     end = Result(value=RunEnd.FINISHED)
             vcpu.guest = None
+            self.held[id(op)] = (end, *results)
             yield Pause("unlocks the vCPU", mutex, mutex)
             vcpu.locked = False
+            del self.held[id(op)]
             vcpu.restart = end.ret < 0 or end.value == RunEnd.OTHER
         return [end, *results, *[NOT_REACHED] * (len(op.guest) - len(results))]
 

@@ -27,19 +27,22 @@ Orders of steps that touch different state have the same outcome: only one of th
 
 from __future__ import annotations
 
-from collections.abc import Generator, Hashable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Generator, Hashable
+from copy import copy
+from dataclasses import dataclass, field, replace
+from enum import Enum
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from harness import program as p
 from harness.model.pause import NOTHING, Pause, Touch
 from harness.model.state import NotModelled
+from harness.model.touches import touches
 from harness.trace import Result, branch_letter
 
 if TYPE_CHECKING:
     from harness.model.executor import Execution
 
-MAX_STATES: Final = 3000  # in which there was a choice; a program that has more is not modelled
+MAX_STATES: Final = 1000  # in which there was a choice; a program that has more is not modelled
 
 
 class End(NamedTuple):
@@ -50,17 +53,31 @@ class End(NamedTuple):
     order: tuple[str, ...]
 
 
-class Move(NamedTuple):
-    """``branch`` does its next step; or, if ``kick``, its guest exits and enters again."""
+class Kind(Enum):
+    """What a branch can do next."""
 
+    STEP = "takes its next step"
+    KICK = "its guest exits and enters again"
+    GIVE_UP = "its guest waits in vain, and has to leave"
+
+
+class Move(NamedTuple):
     branch: int
-    kick: bool = False
+    kind: Kind = Kind.STEP
 
 
 def interleavings(start: Execution, section: p.Parallel) -> list[End]:
     """All outcomes.  ``start`` stays as it is.  NotModelled if there are too many to look at."""
     check(start, section)
-    ends: dict[Hashable, End] = {}
+    # Operations are known by their identity: each has its own.
+    section = p.Parallel(tuple(
+        replace(branch, ops=tuple(copy(op) for op in branch.ops)) for branch in section.branches
+    ))  # fmt: skip
+    start = start.clone()
+    start.touching = {
+        id(op): touches(start, op) for branch in section.branches for op in branch.ops
+    }
+    ends: dict[Hashable, tuple[Move, ...]] = {}
     seen: set[Hashable] = set()
     work: list[tuple[Move, ...]] = [()]
     while work:
@@ -77,13 +94,24 @@ def interleavings(start: Execution, section: p.Parallel) -> list[End]:
                 if len(seen) > MAX_STATES:
                     raise NotModelled(f"a parallel section with more than {MAX_STATES} states")
                 work += [(*moves, other) for other in reversed(choices[1:])]
-                race.note(choices[0])
             race.do(choices[0])
             moves = (*moves, choices[0])
         else:
-            end = race.end()
-            ends.setdefault((end.results, end.execution.key()), end)
-    return list(ends.values())
+            ends.setdefault(race.key(), moves)
+    return [_retold(start, section, moves) for moves in ends.values()]
+
+
+def _retold(start: Execution, section: p.Parallel, moves: tuple[Move, ...]) -> End:
+    """An order once more, with an account of it."""
+    race = Race(start.clone(), section)
+    account: list[str] = []
+    for move in moves:
+        if race.matters(move.branch):
+            account.append(race.describe(move))
+        race.do(move)
+    execution = race.execution
+    execution.touching = {}
+    return End(race.results(), execution, tuple(account))
 
 
 # --- a section under way -------------------------------------------------------------------------
@@ -113,35 +141,36 @@ class Race:
     def __init__(self, execution: Execution, section: p.Parallel) -> None:
         self.execution = execution
         self.threads = [self._thread(branch.ops) for branch in section.branches]
-        self.order: list[str] = []
         for thread in self.threads:
             self._next_op(thread)
 
     def _thread(self, ops: tuple[p.BranchOp, ...]) -> Thread:
         future = [NOTHING]
         for op in reversed(ops):
-            future.append(future[-1] | touches(self.execution, op))
+            future.append(future[-1] | self.execution.touch(op))
         return Thread(ops, tuple(reversed(future)))
 
     def choices(self) -> list[Move]:
         """What may happen next, if it can matter which; nothing at the end."""
         ready = [i for i, thread in enumerate(self.threads) if thread.can_step]
-        if not ready and any(thread.pause for thread in self.threads):
-            ready = [self._give_up()]
+        if not ready:
+            return self._give_up()
         for i in ready:
-            if not self._matters(i):
+            if not self.matters(i):
                 return self._moves(i)
         return [move for i in ready for move in self._moves(i)]
 
-    def _give_up(self) -> int:
+    def _give_up(self) -> list[Move]:
         """The first guest that waits has to leave."""
-        for i, thread in enumerate(self.threads):
-            if thread.pause and thread.pause.give_up:
-                thread.pause.give_up()
-                return i
-        raise AssertionError("branches wait for each other")
+        waiting = [i for i, thread in enumerate(self.threads) if thread.pause]
+        for i in waiting:
+            pause = self.threads[i].pause
+            if pause and pause.give_up:
+                return [Move(i, Kind.GIVE_UP)]
+        assert not waiting, "branches wait for each other"
+        return []
 
-    def _matters(self, number: int) -> bool:
+    def matters(self, number: int) -> bool:
         """Whether some later step of another branch touches what this branch's next one does."""
         pause = self.threads[number].pause
         assert pause is not None
@@ -156,27 +185,28 @@ class Race:
     def _moves(self, number: int) -> list[Move]:
         pause = self.threads[number].pause
         if pause and pause.guest and pause.guest.unseen:
-            return [Move(number), Move(number, kick=True)]
+            return [Move(number), Move(number, Kind.KICK)]
         return [Move(number)]
-
-    def note(self, move: Move) -> None:
-        """Remember what was chosen."""
 
     def do(self, move: Move) -> None:
         thread = self.threads[move.branch]
         assert thread.pause is not None
-        self.order.append(self._describe(move))
-        if move.kick:
+        if move.kind is Kind.KICK:
             assert thread.pause.guest is not None
             thread.pause.guest.exit()
             thread.pause.guest.enter()
             return
+        if move.kind is Kind.GIVE_UP:
+            assert thread.pause.give_up is not None
+            thread.pause.give_up()
         self._resume(thread)
 
-    def _describe(self, move: Move) -> str:
+    def describe(self, move: Move) -> str:
+        """``b0 finalizes``: operation 0 of branch b."""
         thread = self.threads[move.branch]
         assert thread.pause is not None
-        what = "is kicked" if move.kick else thread.pause.what
+        said = {Kind.KICK: "is kicked", Kind.GIVE_UP: "waits in vain"}
+        what = said.get(move.kind, thread.pause.what)
         return f"{branch_letter(move.branch)}{thread.index} {what}"
 
     def _resume(self, thread: Thread) -> None:
@@ -192,7 +222,7 @@ class Race:
         thread.index, thread.taken, thread.pause = thread.index + 1, 0, None
         if thread.index < len(thread.ops):
             op = thread.ops[thread.index]
-            thread.touch = touches(self.execution, op)
+            thread.touch = self.execution.touch(op)
             thread.steps = self.execution.steps(op)
             self._resume(thread)
 
@@ -200,82 +230,11 @@ class Race:
         threads = tuple((t.index, t.taken, tuple(t.results)) for t in self.threads)
         return threads, self.execution.key()
 
-    def end(self) -> End:
-        results = [Result()]
+    def results(self) -> tuple[Result, ...]:
+        out = [Result()]
         for thread in self.threads:
-            results += [Result(known=0), *thread.results]
-        return End(tuple(results), self.execution, tuple(self.order))
-
-
-# --- which steps touch the same state ------------------------------------------------------------
-
-
-def files(vm: int) -> Touch:
-    """Looking a file of the VM up, and whether the VM is dead."""
-    return Touch.of([("files", vm), ("alive", vm)])
-
-
-def touches(execution: Execution, op: p.BranchOp | p.Op) -> Touch:
-    """All that the operation may touch, of what others may touch at the same time.
-
-    ``files`` of a VM, whether it is ``alive``; ``vm``: what config_lock protects; each vCPU's
-    ``mutex``; and ``edge``, the pending state that KVM_IRQ_LINE changes without a mutex.  All else
-    of a vCPU is touched with its mutex held only.
-    """
-    match op:
-        case p.Delay():
-            return NOTHING
-        case p.CloseVm():
-            return Touch.of(writes=[("files", op.vm)])
-        case p.CopyReg():
-            return sysregs(execution, op.vm) | sysregs(execution, op.to_vm)
-        case p.DeviceAttr(group=p.GRP_CPU_SYSREGS):
-            return sysregs(execution, op.vm)
-        case p.DeviceAttr():
-            return files(op.vm) | Touch.of(writes=[("vm", op.vm)])
-        case p.CreateDevice():
-            return sysregs(execution, op.vm) | Touch.of(
-                writes=[("vm", op.vm), ("files", op.vm), *_edges(execution, op.vm)]
-            )
-        case p.IrqLine():
-            return files(op.vm) | Touch.of([("vm", op.vm)], _edges(execution, op.vm, op.vcpu))
-        case p.OneReg():
-            return files(op.vm) | Touch.of([("vm", op.vm)], _mutex(execution, op.vm, op.vcpu))
-        case p.InitVcpu() | p.VcpuAttr():
-            mutex = _mutex(execution, op.vm, op.vcpu)
-            return files(op.vm) | Touch.of(writes=[("vm", op.vm), *mutex])
-        case p.Run():
-            writes = [("vm", op.vm), *_mutex(execution, op.vm, op.vcpu)]
-            vm = execution.vms.get(op.vm)
-            if vm is not None and vm.vgic and not vm.initialized:
-                writes.append(("alive", op.vm))
-            return files(op.vm) | Touch.of(_edges(execution, op.vm), writes)
-    raise NotModelled(f"{type(op).__name__} in a parallel section")
-
-
-def sysregs(execution: Execution, vm: int) -> Touch:
-    """A register access tries every vCPU's mutex.  It reads "has run", and the vCPUs' MPIDRs."""
-    vcpus = _vcpus(execution, vm)
-    mutexes = [("mutex", vm, index) for index in vcpus]
-    return files(vm) | Touch.of([("vm", vm), *mutexes, *_edges(execution, vm)])
-
-
-def _vcpus(execution: Execution, vm: int) -> Sequence[int]:
-    return range(len(execution.vms[vm].vcpus)) if vm in execution.vms else ()
-
-
-def _edges(execution: Execution, vm: int, vcpu_id: int | None = None) -> list[Hashable]:
-    """Of all vCPUs, or of that with this id."""
-    if vm not in execution.vms:
-        return []
-    vcpus = execution.vms[vm].vcpus
-    return [("edge", vm, v.index) for v in vcpus if vcpu_id is None or v.id == vcpu_id]
-
-
-def _mutex(execution: Execution, vm: int, slot: int) -> list[Hashable]:
-    if vm not in execution.vms or slot not in execution.vms[vm].slots:
-        return []
-    return [("mutex", vm, execution.vms[vm].slots[slot].index)]
+            out += [Result(known=0), *thread.results]
+        return tuple(out)
 
 
 # --- what is left out ----------------------------------------------------------------------------

@@ -202,7 +202,7 @@ class Vm:
         return out
 
     def key(self) -> Hashable:
-        """All that can change, to tell states apart; but for the IRS, which branches leave alone."""
+        """All that can change, to tell states apart; branches leave an IRS alone."""
         lookup = self.mpidr_data and tuple((m, v.index) for m, v in self.mpidr_data[1].items())
         return (
             self.dead, self.has_ran_once, self.features, tuple(self.timer_irqs), lookup,

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterator
+from itertools import groupby
 from typing import Final
 
 from harness.ppi import NR_PPIS, Kind, ppi_name
@@ -13,7 +14,7 @@ from harness.report.hardware import accesses
 from harness.report.listing import Lister, guest_op, register_of, result
 from harness.report.ppimap import Bitmaps
 from harness.report.ppiview import PpiView, exposed_ppis, ppi_view
-from harness.report.verdict import Outcome, Verdict
+from harness.report.verdict import Linearisation, Outcome, Verdict
 from harness.trace import Difference, Status, Step
 
 FURTHER: Final = 6  # differences shown in short after the first
@@ -181,9 +182,16 @@ def linearisation(outcome: Outcome) -> Iterator[str]:
     seen = outcome.linearisation
     if seen is None:
         return
-    yield f"expected is number {seen.number} of {seen.of} allowed outcomes, by the order"
-    text = "; ".join(seen.order)
-    yield from textwrap.wrap(text, WIDTH, initial_indent="  ", subsequent_indent="  ")
+    yield f"expected is outcome {seen.number} of {seen.of} that are allowed; one order that has it:"
+    yield from textwrap.wrap(order(seen), WIDTH, initial_indent="  ", subsequent_indent="  ")
+
+
+def order(seen: Linearisation) -> str:
+    """``a1 locks the vCPU, finalizes; b0 locks the vCPU``: where the order matters."""
+    parts = []
+    for who, steps in groupby((step.partition(" ") for step in seen.order), key=lambda s: s[0]):
+        parts.append(f"{who} {', '.join(what for _, _, what in steps)}")
+    return "; ".join(parts)
 
 
 def operations(outcome: Outcome) -> Iterator[str]:

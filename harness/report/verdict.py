@@ -128,7 +128,7 @@ class LateWriteWitness:
 class Judge:
     """Judges programs that ran on one host.
 
-    ``execute``: what the model allows of a program with a behaviour.  ``witness`` outlives the host.
+    ``execute``: what the model allows, given a behaviour.  ``witness`` outlives the host.
     """
 
     expectation: Expectation
