@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.errors import ConfigError, ProvisionError
@@ -234,20 +234,27 @@ def _build(
     """Build the unpatched kernel once; every patched one starts from its object files."""
     source = package.as_input()
 
-    def build_base(folder: Path) -> Facts:
-        context.progress(f"building {package} (the first time: some minutes)")
-        kbuild.link_tree(pristine, folder / "tree", context.run)
-        build = KernelBuild(folder / "tree", context.run, context.cache.log(f"base-{package.name}"))
-        return {
-            "refused": _configured(context, build, recipe.configs),
-            "image": str(build.image().name),
-        }
+    def base(recipe: Recipe) -> Object:
+        """Unpatched.  One with fragments starts from what was built without them."""
+
+        def build_base(folder: Path) -> Facts:
+            context.progress(f"building {package} (the first time: some minutes)")
+            tree, log = folder / "tree", context.cache.log(f"base-{package.name}")
+            kbuild.link_tree(pristine, tree, context.run)
+            if len(recipe.configs) > 1:
+                plain = base(replace(recipe, configs=recipe.configs[:1]))
+                kbuild.copy_products(plain.path / "tree", pristine, tree)
+            build = KernelBuild(tree, context.run, log)
+            return {
+                "refused": _configured(context, build, recipe.configs),
+                "image": str(build.image().name),
+            }
+
+        inputs = recipe.inputs(source, patched=False)
+        return context.cache.get(BASE, inputs, build_base, str(package))
 
     def build_kernel(folder: Path) -> Facts:
-        base = context.cache.get(
-            BASE, recipe.inputs(source, patched=False), build_base, str(package)
-        )
-        built = base.path / "tree"
+        built = base(recipe).path / "tree"
         version = kbuild.tree_version(built)
         if recipe.patches:
             context.progress(f"building {wanted.name}: {version} with its patches")
