@@ -19,6 +19,7 @@ from harness.targets import onboard
 from harness.targets.agent import Agent
 from harness.targets.base import CommandOutput, HostLost
 from harness.targets.channel import Channel, Deadline, Silence
+from harness.targets.console_line import SerialConsole
 from harness.targets.link import Link
 from harness.targets.onboard import Facts
 from harness.trace import Trace
@@ -65,7 +66,7 @@ class BoardHost:
         self,
         entry: BoardEntry,
         login: Callable[[float], Login],
-        console: ConsoleText,
+        console: ConsoleText | SerialConsole,
         first: Login,
         agent_hash: str,
     ) -> None:
@@ -138,10 +139,10 @@ class BoardHost:
                 self._agent.channel.send(FrameType.QUIT, [b""], until)
                 while True:
                     self._agent.channel.receive(until)
+        self._agent.channel.close()
         with suppress(TargetError):
             if not self._unreachable:
                 onboard.remove(login.link, login.folder, login.sudo, CLEAN_SECONDS)
-        self._agent.channel.close()
         login.link.close()
 
     # --- what the agent's session wants to know ---
@@ -156,7 +157,7 @@ class BoardHost:
         """A board that died, one that hangs, an agent that died, or only the way to it."""
         self._gasp()
         self._lost = True
-        if isinstance(error, Silence) and self._link_works():
+        if isinstance(error, Silence) and self._login.link.alive(self._entry.deadlines.silence / 3):
             log = self._new_log(dump=True)
             said = self._console.text(console_from) + log
             what = f"the agent did not answer in time; the shell on {self._name} does"
@@ -225,12 +226,6 @@ class BoardHost:
             time.sleep(AGAIN_SECONDS)
             if size == (size := self._console.size()):
                 return
-
-    def _link_works(self) -> bool:
-        try:
-            return self._login.link.execute("true", self._entry.deadlines.silence / 3).status == 0
-        except TargetError:
-            return False
 
     def _new_log(self, dump: bool = False) -> str:
         """What the kernel logged since this host's log was read last."""

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from harness.boards import BoardEntry, SshEntry, find_board
@@ -16,8 +16,10 @@ from harness.provision.results import Expect
 from harness.targets import onboard
 from harness.targets.board import AGAIN_SECONDS, BoardHost, ConsoleText, Login
 from harness.targets.channel import Deadline
+from harness.targets.console_line import SerialConsole
 from harness.targets.link import Link, Refused, Unreachable
 from harness.targets.power import BoardLock, Power
+from harness.targets.serial_link import SerialLink, converse
 from harness.targets.spec import Progress, TargetSpec
 from harness.targets.ssh import SshLink
 
@@ -42,18 +44,12 @@ def create(spec: TargetSpec, progress: Progress) -> BoardTarget:
     agent = Provisioner(images, progress=progress).guest()
     declared = Expect.of(images.kernel(spec.kernel).expect if spec.kernel else entry.expect)
     target = BoardTarget(
-        name, entry, connect, agent.path.read_bytes(), f"sha256:{agent.sha256[:16]}", declared,
+        name, entry, agent.path.read_bytes(), f"sha256:{agent.sha256[:16]}", declared,
         spec.kernel or "",
     )  # fmt: skip
     progress(f"connecting to {name}")
     target.open()
     return target
-
-
-def connect(entry: BoardEntry, timeout: float) -> Link:
-    """The way that an entry names."""
-    assert entry.ssh is not None
-    return SshLink(entry.ssh, timeout)
 
 
 @dataclass
@@ -66,13 +62,12 @@ class BoardTarget:
 
     name: str
     entry: BoardEntry
-    connect: Callable[[BoardEntry, float], Link]
     agent: bytes
     agent_hash: str
     expect: Expect
     kernel_name: str = ""
-    console: ConsoleText = field(default_factory=ConsoleText)
     provenance: Mapping[str, str] = field(default_factory=dict)
+    console: ConsoleText | SerialConsole | None = None
     _waiting: BoardHost | None = None
     _boots: int = 0
     _until: float = 0.0
@@ -88,6 +83,12 @@ class BoardTarget:
     def open(self) -> None:
         """Lock the board and connect, so that the report's header can say what it is."""
         self._lock.acquire()
+        line = self.entry.serial or self.entry.console
+        self.console = (
+            SerialConsole(line.url, line.baud, self.entry.deadlines.silence)
+            if line
+            else ConsoleText()
+        )
         self._until = time.monotonic() + self.entry.deadlines.session
         try:
             self._waiting = self._boot(fresh=False)
@@ -112,7 +113,8 @@ class BoardTarget:
         host, self._waiting = self._waiting, None
         if host is not None:
             host.close()
-        self.console.close()
+        if self.console is not None:
+            self.console.close()
         self._lock.release()
 
     def _boot(self, fresh: bool) -> BoardHost:
@@ -126,6 +128,7 @@ class BoardTarget:
                 if self._power is None:
                     raise
                 login = self._cycled(self._power)
+        assert self.console is not None
         host = BoardHost(self.entry, self._login, self.console, login, self.agent_hash)
         if fresh and not self._power:
             host.say(f"{self.name} was not booted afresh: it has no power command")
@@ -135,11 +138,18 @@ class BoardTarget:
         """Pull the plug, and wait until the board lets us in or the boot's deadline passes."""
         power.cycle()
         until = Deadline.after(self.entry.deadlines.boot * self.entry.slowdown)
+        line = self.entry.serial or self.entry.console
+        if line and line.boot:
+            assert isinstance(self.console, SerialConsole)
+            converse(self.console, line.boot, until.left())
         while True:
             try:
+                if self.entry.serial:
+                    return self._login(until.left(), booting=True)
                 return self._login(min(until.left(), self.entry.deadlines.command))
             except Unreachable as e:
-                if not until.left():
+                if not until.left() or self.entry.serial:
+                    assert self.console is not None
                     boot = self.entry.deadlines.boot
                     raise BootError(
                         f"{self.name} did not boot in {boot:.0f} s: {e.what}", e.remedy,
@@ -147,9 +157,16 @@ class BoardTarget:
                     ) from None  # fmt: skip
                 time.sleep(min(AGAIN_SECONDS, until.left()))
 
-    def _login(self, timeout: float) -> Login:
+    def _link(self, timeout: float, booting: bool) -> Link:
+        if self.entry.ssh:
+            return SshLink(self.entry.ssh, timeout)
+        assert self.entry.serial is not None
+        assert isinstance(self.console, SerialConsole)
+        return SerialLink(self.console, self.entry.serial.login, timeout, booting)
+
+    def _login(self, timeout: float, booting: bool = False) -> Login:
         """Connect, look, install.  BootError says why not."""
-        link = self.connect(self.entry, timeout)
+        link = self._link(timeout, booting)
         try:
             facts = onboard.facts(link, self.entry.deadlines.command)
             sudo = onboard.privilege(facts, self.entry.sudo)

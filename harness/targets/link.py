@@ -34,6 +34,10 @@ class Link(Protocol):
         """Run a program that talks frames on its stdin and stdout."""
         ...
 
+    def alive(self, timeout: float) -> bool:
+        """Whether the board still answers, beside the program that was started."""
+        ...
+
     def last_words(self) -> str:
         """What the program that was started said besides, and how it ended, as far as known."""
         ...

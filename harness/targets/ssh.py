@@ -73,6 +73,12 @@ class SshLink:
             self._program.exec_command(command)
         return self._program
 
+    def alive(self, timeout: float) -> bool:
+        try:
+            return self.execute("true", timeout).status == 0
+        except TransportError:
+            return False
+
     def last_words(self) -> str:
         program, said = self._program, ""
         if program is None:
