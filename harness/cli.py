@@ -26,6 +26,7 @@ from harness.errors import HarnessError, ProvisionError
 from harness.fuzz import commands as fuzz
 from harness.hwtrace.command import add_options, lines
 from harness.mutants import options as mutants
+from harness.nightly import command as nightly
 from harness.provision import Listing, Provisioner, default_images, load_images, project_root
 from harness.provision.process import run
 from harness.provision.system import Need, ensure
@@ -141,6 +142,9 @@ def _parser() -> argparse.ArgumentParser:
 
     sub = add("export", results.command_export, "Convert a session's results for other tools.")
     results.export_options(sub)
+
+    sub = add("nightly", nightly.command_nightly, "Run the matrix of images.yaml, and compare.")
+    nightly.nightly_options(sub)
 
     add("test", command_test, "Run the project's own checks and tests.")
     return parser

@@ -61,10 +61,13 @@ def sample(folder: Path) -> Results:
         "2026-11-22T01:02:03+00:00", "fake", PROVENANCE, tuple(cases), 7.5,
         ("Linux 7.3.4, VHE, 1 CPU",), (Boot(0.6, 0.31, 0.38), Boot(0.7, 0.3, 0.4)),
     )  # fmt: skip
-    matrix = {
-        "title": "programs that fail on each mutant", "columns": ["order", "masking"],
-        "rows": [{"name": "dvi-overwritten", "cells": [3, 0]}],
-    }  # fmt: skip
-    (folder / "kill-matrix.json").write_text(json.dumps(matrix))
+    mutant = {
+        "name": "dvi-overwritten",
+        "suite": "killed",
+        "families": {"timers": 3},
+        "crashed": {},
+    }
+    matrix = {"mutants": [mutant, {**mutant, "name": "x", "families": {}, "crashed": {"order": 1}}]}
+    (folder / "matrix.json").write_text(json.dumps(matrix))
     (folder / jsonl.FILE).write_text(jsonl.write(results))
     return results
