@@ -26,6 +26,7 @@ from harness.fuzz import commands as fuzz
 from harness.hwtrace.command import add_options, lines
 from harness.mutants import options as mutants
 from harness.nightly import command as nightly
+from harness.nightly import kernelci
 from harness.provision import Listing, Provisioner, default_images, load_images, project_root
 from harness.provision.process import child, run
 from harness.provision.system import Need, ensure
@@ -146,6 +147,10 @@ def _parser() -> argparse.ArgumentParser:
     sub = add("nightly", nightly.command_nightly, "Run the matrix of images.yaml, and compare.")
     nightly.nightly_options(sub)
 
+    sub = add(
+        "kernelci", kernelci.command_kernelci, "Do one job of KernelCI: JSON in, results out."
+    )
+    kernelci.kernelci_options(sub)
     sub = add("bisect", trees_bisect.command_bisect, "Find the commit that broke a program.")
     trees_bisect.bisect_options(sub)
     sub = add("watch", trees_watch.command_watch, "Judge a tree again whenever it changes.")
