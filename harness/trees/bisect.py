@@ -166,7 +166,7 @@ def trace_difference(before: Outcome, after: Outcome) -> Iterator[str]:
         yield after.message
         return
     lister = Lister(after.program)
-    texts = [text for _, _, text in lister.lines()]
+    texts = [text for _, text in lister.lines()]
     shown = 0
     for step in steps(after.program):
         old, new = (each.observed.results[step.record] for each in (before, after)
@@ -175,8 +175,7 @@ def trace_difference(before: Outcome, after: Outcome) -> Iterator[str]:
             continue
         shown += 1
         if shown <= SHOWN:
-            number = f"{step.op_index}" + ("" if step.guest is None else f".{step.guest_index}")
-            yield f"{number:<6} {texts[step.record].rstrip(':')}"
+            yield f"{step.number:<6} {texts[step.record].rstrip(':')}"
             yield f"         before  {result(step, old)}"
             yield f"         after   {result(step, new)}"
     if shown > SHOWN:

@@ -12,6 +12,7 @@ from test_ppiview import LEAK, SETUP
 
 from harness import program as p
 from harness.model import Behaviour, Finalize, HostFacts, Model
+from harness.model.executor import Allowed
 from harness.ppi import U64
 from harness.program import Program
 from harness.report.artefacts import Artefacts
@@ -30,8 +31,12 @@ def execute(behaviour: Behaviour, program: Program) -> Trace:
     return Model(behaviour, HostFacts()).run(program)
 
 
+def allowed(behaviour: Behaviour, program: Program) -> tuple[Allowed, ...]:
+    return Model(behaviour, HostFacts()).allowed(program)
+
+
 def outcomes() -> list[Outcome]:
-    judge = Judge(Expectation(), HELLO, execute)
+    judge = Judge(Expectation(), HELLO, allowed)
     old = Behaviour(finalize=Finalize.FIRST_CREATED)
     lost = HostLost("QEMU exited with status 0", golden("oops-nvhe-v5.log"), started=True)
     silent = HostLost("the host did not answer in time", "hello <b>\n", started=True)
