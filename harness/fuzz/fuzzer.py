@@ -328,7 +328,6 @@ class Factory:
 def elsewhere(ops: Ops) -> Ops:
     """The same with the other two of the four VMs: a generated program has at most two."""
 
-
     def moved(op: Op) -> Op:
         if isinstance(op, IstEntry | Delay | Parallel):
             return op

@@ -98,9 +98,7 @@ class Guest:
         kvm_vcpu.load(self.vm, self.vcpu, self.hw)
         if self.vcpu.stopped:  # kvm_vcpu_sleep(): never enters, but for the PMU's line
             vgic.update_pmu(self.vm, self.vcpu)
-            yield Pause(
-                "sleeps", self.touch, self.later, wait=lambda: False, give_up=lambda: None
-            )
+            yield Pause("sleeps", self.touch, self.later, wait=lambda: False, give_up=lambda: None)
             self.interrupted = True
             return
         yield Pause("enters", self.touch, self.later)

@@ -28,9 +28,7 @@ class Touch:
 
     def conflicts(self, other: Touch) -> bool:
         """Whether the order of the two can matter."""
-        return not (
-            self.writes.isdisjoint(other.names) and other.writes.isdisjoint(self.names)
-        )
+        return not (self.writes.isdisjoint(other.names) and other.writes.isdisjoint(self.names))
 
 
 NOTHING = Touch()
