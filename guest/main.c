@@ -31,7 +31,8 @@ int main(int argc, char **argv)
 		return bench_main(argv[2]);
 	if (argc == 2 && !strcmp(argv[1], "--gcov"))
 		return gcov_main();
-	fprintf(stderr, "usage: %s --stdio | --line SESSION PATIENCE | --version | --bench N | --gcov\n",
+	fprintf(stderr,
+		"usage: %s --stdio | --line SESSION PATIENCE | --version | --bench N | --gcov\n",
 		argv[0]);
 	return 2;
 }

@@ -7,6 +7,7 @@ It is loaded in every pytest session of an environment that has the harness: it 
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Generator, Mapping
 from typing import TYPE_CHECKING
 
@@ -80,8 +81,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="the same programs again (default: a new seed)",
     )  # fmt: skip
     group.addoption(
-        "--results", dest="gicv5_results", metavar="DIR", default="gicv5-results",
-        help="where the artefacts of failures go (default: gicv5-results)",
+        "--results", dest="gicv5_results", metavar="DIR",
+        default=os.environ.get("AVOCADO_TEST_OUTPUTDIR") or "gicv5-results",
+        help="where results and the artefacts of failures go (default: gicv5-results; in a job of "
+        "Avocado: the test's output folder)",
     )  # fmt: skip
 
 

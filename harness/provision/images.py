@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import difflib
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, model_validator
 from pydantic_core import ErrorDetails
@@ -122,6 +122,30 @@ class AptSection(_Section):
     mirror: str | None = None
 
 
+HostCpus = Annotated[int, Field(ge=1, le=8)]
+
+
+class NightlyEntry(_Section):
+    """A block of the matrix: every kernel with every QEMU, host CPU count and suite.
+
+    ``suites``: ``all``, families, ``fuzz``.  ``seeds``: of fuzz: words, or how many new ones.
+    """
+
+    kernels: list[str] = Field(min_length=1)
+    qemu: list[str] = Field(default_factory=list)
+    host_cpus: list[HostCpus] = Field(default_factory=lambda: [1], min_length=1)
+    suites: list[str] = Field(default_factory=lambda: ["all"], min_length=1)
+    fuzz_seconds: float = Field(default=30.0, gt=0, strict=False)
+    seeds: int | list[str] = 1
+
+
+class NightlySection(_Section):
+    """What `gicv5 nightly` runs.  ``timeout``: seconds for one variant."""
+
+    timeout: int = Field(default=900, gt=0)
+    matrix: list[NightlyEntry] = Field(default_factory=list)
+
+
 class Images(_Section):
     """The whole file.
 
@@ -136,6 +160,7 @@ class Images(_Section):
     run: list[str] = Field(min_length=1)
     kernels: dict[str, KernelEntry] = Field(min_length=1)
     boards: dict[str, Any] = Field(default_factory=dict)  # harness/boards.py reads them
+    nightly: NightlySection = NightlySection()
     _document: Document = PrivateAttr()
 
     @property
@@ -240,6 +265,11 @@ def _check_references(images: Images) -> None:
     if all(name in images.kernels and images.kernels[name].optional for name in images.run):
         where = images.where("run")
         wrong.append(f"{where}: all of these are optional; allowed: at least one that is not")
+    for i, block in enumerate(images.nightly.matrix):
+        for j, name in enumerate(block.kernels):
+            need(name, images.kernels, "nightly", "matrix", i, "kernels", j)
+        for j, name in enumerate(block.qemu):
+            need(name, images.qemu.named, "nightly", "matrix", i, "qemu", j)
     for name in images.kernels.keys() & images.qemu.named.keys():
         where = images.where("kernels", name)
         wrong.append(f"{where}: a QEMU has this name already; allowed: a name of its own")

@@ -150,14 +150,14 @@ def ppi_view(
     ]
     place = next(place for step, _, place, _ in looks if step.record == difference.step.record)
     runs = [
-        i for i, op in enumerate(program.ops)
-        if isinstance(op, p.Run) and (op.vm, op.vcpu) == (place.vm, place.vcpu)
+        step.record for step in steps(program)
+        if isinstance(step.op, p.Run) and (step.op.vm, step.op.vcpu) == (place.vm, place.vcpu)
     ]  # fmt: skip
     maps: dict[tuple[Phase, Side], Bitmaps] = {}
     for step, side, at, value in looks:
         if at != place:
             continue
-        phase = Phase.AFTER if runs and step.op_index >= runs[0] else Phase.BEFORE
+        phase = Phase.AFTER if runs and step.record >= runs[0] else Phase.BEFORE
         seen = maps.get((phase, side))
         if seen is not None and (seen.leaked or seen.lost):
             continue
@@ -211,10 +211,11 @@ def _bitmaps(
 
 
 def exposed_ppis(program: p.Program, behaviour: Behaviour, host: HostFacts, vm: int) -> int:
-    """The mask of a VM, as the model has it in the end."""
+    """The mask of a VM, as the model has it in the end, branches taken one after the other."""
     execution = Execution(behaviour, host)
     mask = 0
-    for op in program.ops:
-        list(execution.execute(op))
+    for op in p.flat(program.ops):
+        if not isinstance(op, p.Parallel):
+            execution.execute(op)
         mask = execution.vms[vm].mask if vm in execution.vms else mask
     return mask

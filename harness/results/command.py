@@ -17,6 +17,10 @@ def export_options(parser: argparse.ArgumentParser) -> None:
         "is taken (gicv5-results)",
     )  # fmt: skip
     parser.add_argument("--format", choices=[*FORMATS, "html"], required=True)
+    parser.add_argument(
+        "--matrix", type=Path, metavar="FILE",
+        help="html: the matrix.json of `gicv5 mutants`, to be shown in it",
+    )  # fmt: skip
     parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="default: stdout")
 
 
@@ -26,7 +30,7 @@ def command_export(options: argparse.Namespace) -> int:
     if options.format == "html":
         from harness.results.html import page  # noqa: PLC0415 (it needs a template engine)
 
-        text = page(results, file.parent)
+        text = page(results, file.parent, options.matrix)
     else:
         text = FORMATS[options.format].write(results)
     if options.output is None:

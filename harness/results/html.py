@@ -19,7 +19,7 @@ from harness.results.model import KERNELS_FAULT, Case, Results
 from harness.results.plots import Bar, bars, line, rate
 
 REPORT: Final = "report.html"
-MATRIX: Final = "kill-matrix.json"
+MATRIX: Final = "matrix.json"  # of gicv5 mutants
 CLASSES: Final = {"L": "leaked", "x": "lost", "#": "set", "*": "hiddenset", "o": "exposed"}
 SYMBOLS: Final = {
     Verdict.PASS: "✓", Verdict.FAIL: "✗", Verdict.CRASH: "☠", Verdict.SKIP: "–",
@@ -47,23 +47,41 @@ def cells(row: str) -> Markup:
     return Markup(" ".join(marked))  # only the ten characters of a map
 
 
-def page(results: Results, folder: Path) -> str:
-    """The page; what ``folder`` holds of failures goes into it."""
+def page(results: Results, folder: Path, matrix: Path | None = None) -> str:
+    """The page; what ``folder`` holds of failures goes into it, and a kill matrix if there is one.
+
+    ``matrix``: the matrix.json of `gicv5 mutants`, if it is not in ``folder``.
+    """
     counts = results.counts()
     return environment().get_template("session.html.j2").render(
         results=results,
         counts=[(verdict, counts[verdict]) for verdict in Verdict],
         families=_families(results),
-        failures=[(case, _failure(folder / case.artefacts)) for case in failures(results)],
+        failures=[(case, failure(folder / case.artefacts)) for case in failures(results)],
         skips=_skips(results),
-        matrix=_json(folder / MATRIX),
-        plots={key: Markup(svg) for key, svg in _plots(results).items() if svg},
+        matrix=kill_matrix(_json(matrix or folder / MATRIX)),
+        plots={key: Markup(svg) for key, svg in _plots(results).items()},
     )  # fmt: skip
 
 
 def failures(results: Results) -> list[Case]:
     wanted = KERNELS_FAULT | {Verdict.ERROR}
     return [case for case in results.cases if case.verdict in wanted]
+
+
+def kill_matrix(found: Any) -> Mapping[str, Any] | None:
+    """``columns``: families; ``rows``: (mutant, status, failures per family); None if that is not a
+    kill matrix."""
+    try:
+        mutants = [
+            (each["name"], each["suite"], Counter(each["families"]) + Counter(each["crashed"]))
+            for each in found["mutants"]
+        ]
+    except (TypeError, KeyError, AttributeError):
+        return None
+    columns = list(dict.fromkeys(family for _, _, killed in mutants for family in killed))
+    rows = [(name, status, [killed[c] for c in columns]) for name, status, killed in mutants]
+    return {"columns": columns, "rows": rows}
 
 
 def _families(results: Results) -> list[dict[str, Any]]:
@@ -91,7 +109,8 @@ def _skips(results: Results) -> list[tuple[str, list[Case]]]:
     return sorted(reasons.items(), key=lambda each: -len(each[1]))
 
 
-def _failure(folder: Path) -> Mapping[str, Any]:
+def failure(folder: Path) -> Mapping[str, Any]:
+    """What an artefact folder holds of a failure; every part is there, maybe empty."""
     found = _json(folder / FAILURE)
     return dict.fromkeys(PARTS, ()) | (found if isinstance(found, dict) else {})
 

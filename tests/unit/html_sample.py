@@ -12,6 +12,7 @@ from test_ppiview import LEAK, SETUP
 
 from harness import program as p
 from harness.model import Behaviour, Finalize, HostFacts, Model
+from harness.model.executor import Allowed
 from harness.ppi import U64
 from harness.program import Program
 from harness.report.artefacts import Artefacts
@@ -30,8 +31,12 @@ def execute(behaviour: Behaviour, program: Program) -> Trace:
     return Model(behaviour, HostFacts()).run(program)
 
 
+def allowed(behaviour: Behaviour, program: Program) -> tuple[Allowed, ...]:
+    return Model(behaviour, HostFacts()).allowed(program)
+
+
 def outcomes() -> list[Outcome]:
-    judge = Judge(Expectation(), HELLO, execute)
+    judge = Judge(Expectation(), HELLO, allowed)
     old = Behaviour(finalize=Finalize.FIRST_CREATED)
     lost = HostLost("QEMU exited with status 0", golden("oops-nvhe-v5.log"), started=True)
     silent = HostLost("the host did not answer in time", "hello <b>\n", started=True)
@@ -61,10 +66,13 @@ def sample(folder: Path) -> Results:
         "2026-11-22T01:02:03+00:00", "fake", PROVENANCE, tuple(cases), 7.5,
         ("Linux 7.3.4, VHE, 1 CPU",), (Boot(0.6, 0.31, 0.38), Boot(0.7, 0.3, 0.4)),
     )  # fmt: skip
-    matrix = {
-        "title": "programs that fail on each mutant", "columns": ["order", "masking"],
-        "rows": [{"name": "dvi-overwritten", "cells": [3, 0]}],
-    }  # fmt: skip
-    (folder / "kill-matrix.json").write_text(json.dumps(matrix))
+    mutant = {
+        "name": "dvi-overwritten",
+        "suite": "killed",
+        "families": {"timers": 3},
+        "crashed": {},
+    }
+    matrix = {"mutants": [mutant, {**mutant, "name": "x", "families": {}, "crashed": {"order": 1}}]}
+    (folder / "matrix.json").write_text(json.dumps(matrix))
     (folder / jsonl.FILE).write_text(jsonl.write(results))
     return results

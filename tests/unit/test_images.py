@@ -106,7 +106,7 @@ CASES = {
     "unknown key at the top": (
         "apt:",
         "hosts: {}\napt:",
-        "1: hosts: unknown key; allowed: apt, qemu, config, run, kernels, boards",
+        "1: hosts: unknown key; allowed: apt, qemu, config, run, kernels, boards, nightly",
     ),
     "number for text": (
         '  min_version: "11.1"',

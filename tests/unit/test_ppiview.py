@@ -3,17 +3,22 @@
 
 from __future__ import annotations
 
+import re
+import textwrap
 from dataclasses import replace
+from pathlib import Path
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from harness import program as p
+from harness.fuzz.text import read_program
 from harness.model import Behaviour, Finalize, HostFacts, Model
 from harness.ppi import CNTP, CNTV, SW_PPI, U64
 from harness.program import Capability, Program
 from harness.report.ppimap import Bitmaps
 from harness.report.ppiview import Phase, PpiView, Side, cell, exposed_ppis, ppi_view
+from harness.suite import order as suite_order
 from harness.trace import Trace, compare
 
 SETUP = (
@@ -104,6 +109,20 @@ def test_what_is_not_a_bitmap_has_no_maps() -> None:
     want = trace(program, Finalize.PER_VCPU)
     got = Trace((*want.results[:-1], replace(want.results[-1], value=1)))
     assert ppi_view(program, compare(program, want, got).differences[0], want, got, 0) is None
+
+
+DOCS = Path(__file__).parents[2] / "docs"
+
+
+def test_the_maps_in_the_documentation_are_those_of_reports() -> None:
+    text = (DOCS / "model.md").read_text()
+    shown = re.findall(r"<!-- the same as a report -->\n\n((?:    .*\n)+)", text)
+    order = next(each for each in suite_order.programs() if each.name == "order/2-vcpus-1-first")
+    leak = read_program(DOCS / "programs" / "leak.program")
+    assert len(shown) == 2
+    for program, block in zip((leak, order), shown, strict=True):
+        lines = textwrap.dedent(block).splitlines()
+        assert list(view(program).lines())[: len(lines)] == lines
 
 
 words = st.integers(0, U64)
