@@ -22,7 +22,7 @@
 /* From the arrival of the last branch to the start of all: each must have seen it by then. */
 #define LEAD_NS 20000
 
-#define THREAD_FLAGS                                                                       \
+#define THREAD_FLAGS                                                                        \
 	(CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM | \
 	 CLONE_CHILD_CLEARTID)
 
