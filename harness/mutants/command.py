@@ -13,7 +13,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from harness.errors import ConfigError
-from harness.mutants.campaign import Baseline, Campaign, Plan
+from harness.mutants.campaign import Baseline, Campaign, Outcome, Plan
 from harness.mutants.judge import Lab, Stop
 from harness.mutants.markdown import markdown
 from harness.mutants.matrix import Matrix, exit_code
@@ -39,17 +39,13 @@ def run(given: argparse.Namespace) -> int:
         load_mutants(given.mutants or project_root() / "tests" / "mutants", names), given.select
     )
     suite = given.suite or not given.fuzz
-    plan = Plan(
-        mutants, Store(given.results), suite, given.fuzz, given.fast, given.jobs, given.kernel
-    )
-    provisioner = Provisioner(load_images(given.images), progress=_say)
-    told = _teller(len(mutants), suite, time.monotonic())
-    campaign = Campaign(plan, provisioner.work_trees, _labs(given, provisioner), _say, told)
-    outcome = campaign.run()
-    runnable = {name for base in outcome.baselines for name in base.programs}
-    ran = [program for program in programs().values() if program.name in runnable]
-    sizes = Counter(program.family for program in ran)
-    matrix = Matrix.of(mutants, outcome.results, sizes, [program.name for program in ran])
+    store = Store(given.results)
+    if given.report:
+        results = {mutant.name: store.load(mutant.name) for mutant in mutants}
+        outcome = Outcome((), results, 0.0, 0)
+    else:
+        outcome = _campaign(given, mutants, store, suite)
+    matrix = _matrix(mutants, outcome)
     show(matrix, suite, given.fuzz)
     for line in summary(matrix, suite, given.fuzz):
         print(line)
@@ -61,12 +57,33 @@ def run(given: argparse.Namespace) -> int:
                 f"yardstick: {base.kernel}, not mutated: {len(base.suite.verdicts)} programs in "
                 f"{base.suite.seconds:.1f} s, booted in {base.suite.boot_seconds:.1f} s"
             )
-    print(
-        f"{outcome.seconds:.0f} s for {outcome.redone} mutants with --jobs {given.jobs}; "
-        f"{len(mutants) - outcome.redone} were known"
-    )
+    if not given.report:
+        print(
+            f"{outcome.seconds:.0f} s for {outcome.redone} mutants with --jobs {given.jobs}; "
+            f"{len(mutants) - outcome.redone} were known"
+        )
     _write(given, matrix, outcome.baselines, outcome.seconds)
     return exit_code(matrix, suite, bool(given.fuzz))
+
+
+def _campaign(
+    given: argparse.Namespace, mutants: list[Mutant], store: Store, suite: bool
+) -> Outcome:
+    plan = Plan(mutants, store, suite, given.fuzz, given.fast, given.jobs, given.kernel)
+    provisioner = Provisioner(load_images(given.images), progress=_say)
+    told = _teller(len(mutants), suite, time.monotonic())
+    return Campaign(plan, provisioner.work_trees, _labs(given, provisioner), _say, told).run()
+
+
+def _matrix(mutants: list[Mutant], outcome: Outcome) -> Matrix:
+    """Its families and programs are those that some kernel could run."""
+    runnable = {name for base in outcome.baselines for name in base.programs}
+    if not outcome.baselines:
+        stored = (result.suite for result in outcome.results.values())
+        runnable = {name for suite in stored if suite for name in suite.verdicts}
+    ran = [program for program in programs().values() if program.name in runnable]
+    sizes = Counter(program.family for program in ran)
+    return Matrix.of(mutants, outcome.results, sizes, [program.name for program in ran])
 
 
 def _labs(given: argparse.Namespace, provisioner: Provisioner) -> Callable[[str, Stop], Lab]:

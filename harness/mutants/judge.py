@@ -24,7 +24,6 @@ from harness.suite import families, programs
 from harness.targets.spec import OpenTarget
 from harness.trace import Ending
 
-DEADLINE_MS: Final = 3000  # of one program, which takes some milliseconds
 MAX_COSTLY: Final = 3  # of a family: programs that cost a host; then the rest is left out
 FINGERPRINT_PROGRAMS: Final = 100  # generated ones that identify the generator
 
@@ -50,7 +49,7 @@ class Lab:
     seed: str = "mutants"
 
     def session(self, image: Path) -> Session:
-        return Session(self.open_target(image), self.expectation, DEADLINE_MS)
+        return Session(self.open_target(image), self.expectation)
 
     def suite(
         self,

@@ -150,7 +150,8 @@ def _fuzz_status(mutant: Mutant, result: Result) -> Status:
 
 
 def exit_code(matrix: Matrix, suite: bool, fuzz: bool) -> int:
-    """1: some mutant is neither killed nor equivalent, as asked; 4: a patch is wrong; 6: machine.
+    """1: some mutant is neither killed nor equivalent, as asked; 4: a patch is wrong; 6: the
+    machine failed, or a mutant was not run.
 
     The fuzzer's survivors count only if the suite was not asked for.
     """
@@ -165,4 +166,4 @@ def exit_code(matrix: Matrix, suite: bool, fuzz: bool) -> int:
     ]
     if errors:
         return 4 if any(row.result.error for row in errors) else 6
-    return 0
+    return 6 if Status.NOT_RUN in statuses else 0

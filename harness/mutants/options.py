@@ -32,6 +32,9 @@ def options(parser: argparse.ArgumentParser) -> None:
         dest="select",
         help="only mutants whose name contains it (may be given again)",
     )
+    parser.add_argument(
+        "--report", action="store_true", help="run nothing: tables of what --results has"
+    )
     parser.add_argument("--fast", action="store_true", help="stop at a mutant's first kill")
     parser.add_argument(
         "--jobs",
@@ -67,7 +70,7 @@ def options(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="instead of the project's own",
     )
-    parser.add_argument("--host-cpus", type=int, metavar="N", default=1, help="1 to 8 (1)")
+    parser.add_argument("--host-cpus", type=int, metavar="N", default=2, help="1 to 8 (2)")
     parser.add_argument("--qemu", metavar="NAME|PATH", help="a QEMU from images.yaml, or a file")
 
 

@@ -10,6 +10,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+from harness.cli import main
 from harness.errors import ConfigError
 from harness.mutants.markdown import markdown
 from harness.mutants.matrix import Matrix, Status, exit_code
@@ -234,3 +235,19 @@ def test_only_programs_that_are_new_or_changed_are_run_again() -> None:
     assert again.first == replace(known.first, number=5)  # there is one more before it now
     assert missing(known, {**wanted, "pmu/a": "changed"}) == list(wanted)
     assert missing(both, wanted) == []
+
+
+def test_a_report_runs_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    store, patches = Store(tmp_path / "results"), tmp_path / "patches"
+    patches.mkdir()
+    (patches / "known.patch").write_text(header("Breaks: x", "Seen-by: order"))
+    program = "order/2-vcpus-1-first"
+    run = SuiteRun("key", {program: "fail"}, {program: ""}, first=Kill(program, "lost", 1, 0.1))
+    store.save(Result("known", run))
+    report = ["mutants", "--report", "--results", str(store.folder), "--mutants", str(patches)]
+    assert main(report) == 0
+    assert "suite: of 1 mutants 1 killed" in capsys.readouterr().out
+    assert "`known`" in (store.folder / "matrix.md").read_text()
+    (patches / "new.patch").write_text(header("Breaks: y", "Seen-by: order"))
+    assert main(report) == 6
+    assert "1 not run" in capsys.readouterr().out
