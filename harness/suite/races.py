@@ -58,6 +58,9 @@ SW: Final = 1 << SW_PPI
 MPIDR: Final = ONE_REG | 0xC005
 SWEEP: Final = (0, 50, 150, 400)  # us: the KVM_RUN of a short guest takes some 200, emulated
 SHORT: Final = (0, 150)
+# A guest that spins is there when the other branch comes, even if its host CPU had to wait for one.
+A_WHILE: Final = 3_000_000  # ns
+WITHIN: Final = (0, 1000, 2500)  # us
 
 
 def at_once(*branches: Sequence[Op]) -> Parallel:
@@ -87,14 +90,14 @@ def _interrupts() -> Iterator[Program]:
     """KVM_IRQ_LINE while the guest is entered, runs, exits, sleeps."""
     vm = (*new_vm(), run(listen(SW_PPI)))
     once, after = (inject(),), (run(Window(), view()),)
-    windows = run(Spin(100_000), Window(), Spin(50_000), Window(), view())
-    yield from swept("races/inject-while-running", vm, ((windows,), once), after)
+    windows = run(Spin(A_WHILE), Window(), Spin(A_WHILE), Window(), view())
+    yield from swept("races/inject-while-running", vm, ((windows,), once), after, WITHIN)
     twice = (inject(), inject(level=0), Delay(50_000), inject())
-    yield from swept("races/inject-twice-while-running", vm, ((windows,), twice), after, SHORT)
+    yield from swept("races/inject-twice-while-running", vm, ((windows,), twice), after, WITHIN)
     runs = (run(Window()), run(Window()))
     yield from swept("races/inject-over-exits", vm, (runs, (*once, *once)), after, (0, 100, 300))
-    clears = run(write("CPENDR0", SW), Spin(50_000), write("CPENDR0", SW), Window())
-    yield from swept("races/guest-clears-it", vm, ((clears,), once), after, SHORT)
+    clears = run(write("CPENDR0", SW), Spin(A_WHILE), write("CPENDR0", SW), Window())
+    yield from swept("races/guest-clears-it", vm, ((clears,), once), after, WITHIN)
     toggles = run(write("ENABLER0", SW), Window(), write("ENABLER0", 0), Window())
     off = (*new_vm(), run(listen()))
     on = (run(write("ENABLER0", SW), Window()),)
@@ -132,17 +135,17 @@ def _sleep() -> Iterator[Program]:
 def _registers() -> Iterator[Program]:
     """Userspace's accessors refuse to wait for a vCPU that runs; other ioctls of a vCPU wait."""
     vm = (*new_vm(2), run(listen(SW_PPI)))
-    running = (run(enable_all(), Spin(100_000), view(), vcpu=1),)
+    running = (run(enable_all(), Spin(A_WHILE), view(), vcpu=1),)
     yield from swept("races/save-while-the-other-runs", vm,
                      (running, (*get_state(0), get_reg("ENABLER0", 1))),
-                     (*get_state(0), *get_state(1)))  # fmt: skip
-    changes = run(write("ENABLER0", SW), Spin(2_000_000), enable_all(), view())
+                     (*get_state(0), *get_state(1)), WITHIN)  # fmt: skip
+    changes = run(write("ENABLER0", SW), Spin(A_WHILE), enable_all(), view())
     yield from swept("races/save-the-runner", new_vm(),
                      ((changes,), (get_reg("ENABLER0"), get_reg("CR0"), get_reg("ENABLER0"))),
-                     get_state(0), (0, 500, 1000, 2000))  # fmt: skip
+                     get_state(0), WITHIN)  # fmt: skip
     sets = (set_reg("ENABLER0", U64, 1), set_reg("SACTIVER0", U64))
     yield from swept("races/set-while-the-other-runs", vm, (running, sets),
-                     (run(view()), run(view(), vcpu=1)), SHORT)  # fmt: skip
+                     (run(view()), run(view(), vcpu=1)), WITHIN)  # fmt: skip
     yield from swept("races/save-while-injecting", vm, (get_state(0), (inject(), inject(1))),
                      (*get_state(0), run(Window(), view())), (0, 50))  # fmt: skip
     copies = tuple(CopyReg(sysreg_attr(name), 0, 1) for name in ("ENABLER0", "SPENDR0", "PCR"))
@@ -161,16 +164,16 @@ def _again() -> Iterator[Program]:
     """One vCPU is reset while the other one runs."""
     vm = (*new_vm(2), run(listen(SW_PPI), fire(CNTV)), run(listen(SW_PPI), vcpu=1), inject())
     yield from swept("races/init-again-while-the-other-runs", vm,
-                     ((run(Spin(50_000), view(), Window(), vcpu=1),), (InitVcpu(), run(view()))),
-                     (run(view()), run(view(), vcpu=1)), SHORT)  # fmt: skip
+                     ((run(Spin(A_WHILE), view(), Window(), vcpu=1),), (InitVcpu(), run(view()))),
+                     (run(view()), run(view(), vcpu=1)), WITHIN)  # fmt: skip
 
 
 def _ends() -> Iterator[Program]:
     """The files go away under what uses them."""
     vm = (*new_vm(2), run(listen(SW_PPI)), run(listen(SW_PPI), vcpu=1))
     close = (CloseVm(),)
-    runs = (run(Spin(100_000), view(), probe()), run(view()))
-    yield from swept("races/close-while-running", vm, (runs, close), ())
+    runs = (run(Spin(A_WHILE), view(), probe()), run(view()))
+    yield from swept("races/close-while-running", vm, (runs, close), (), WITHIN)
     first = (run(enable_all(), view()),)
     yield from swept("races/close-before-the-first-run", new_vm(2), (first, close), (), SHORT)
     injects = (inject(), inject(1), inject())
@@ -180,16 +183,16 @@ def _ends() -> Iterator[Program]:
                   at_once((run(Wfi(), wait_ms=BRIEFLY),), (Delay(300_000), *close)))  # fmt: skip
     yield program("races/close-twice", vm, at_once(close, close))
     yield program("races/close-and-open-another", vm,
-                  at_once((run(Spin(100_000), view()),), close), new_vm(), first)  # fmt: skip
+                  at_once((run(Spin(A_WHILE), view()),), close), new_vm(), first)  # fmt: skip
 
 
 def _creation() -> Iterator[Program]:
     """KVM_CREATE_DEVICE wants every vCPU to be idle."""
     vm, create = (CreateVm(), *vcpus(2)), (CreateDevice(),)
     yield program("races/create-two-devices", vm, at_once(create, create))
-    spins = (run(Spin(100_000)),)
+    spins = (run(Spin(A_WHILE)),)
     yield from swept("races/create-device-while-running", vm,
-                     (spins, (*create, get_reg("ENABLER0"))), (), SHORT)  # fmt: skip
+                     (spins, (*create, get_reg("ENABLER0"))), (), WITHIN)  # fmt: skip
     yield from swept("races/create-device-while-initialising", (CreateVm(), *vcpus()),
                      ((InitVcpu(),), create), (), (0, 20))  # fmt: skip
 

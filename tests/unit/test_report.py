@@ -13,7 +13,7 @@ from fake_target import HELLO, PROVENANCE, golden
 
 from harness import program as p
 from harness.irs import Table
-from harness.model import Behaviour, Finalize, HostFacts, LateWrites, Model
+from harness.model import Allowed, Behaviour, Finalize, HostFacts, LateWrites, Model
 from harness.ppi import U64
 from harness.program import Capability, Program
 from harness.report.artefacts import Artefacts
@@ -51,8 +51,12 @@ def execute(behaviour: Behaviour, program: Program) -> Trace:
     return Model(behaviour, HostFacts()).run(program)
 
 
+def allowed(behaviour: Behaviour, program: Program) -> tuple[Allowed, ...]:
+    return Model(behaviour, HostFacts()).allowed(program)
+
+
 def judge(declared: Expectation | None = None) -> Judge:
-    return Judge(declared or Expectation(), HELLO, execute)
+    return Judge(declared or Expectation(), HELLO, allowed)
 
 
 def failed(program: Program, accessors: bool = True) -> Outcome:
