@@ -89,6 +89,7 @@ _LOCKDEP = (
     r"possible (?:recursive|circular|irq lock inversion|deadlock)|inconsistent lock state"
     r"|suspicious RCU usage|bad unlock balance|held lock freed|lock held when returning"
     r"|Nested lock was not taken|HARDIRQ-safe|SOFTIRQ-safe|chain_key collision|bad contention"
+    r"|\S+ still has locks held"
 )
 
 # Anchored at the start of a message: a command line with "oops=panic", or user text that contains
@@ -99,9 +100,11 @@ _STARTS: Final = tuple((kind, re.compile(pattern)) for kind, pattern in (
     (ReportKind.KCSAN, r"BUG: KCSAN: "),
     (ReportKind.UBSAN, r"UBSAN: \S+ in "),
     (ReportKind.LOCKDEP, rf"(?:\[ )?(?:WARNING|BUG): (?:{_LOCKDEP}|Invalid wait context)"),
-    (ReportKind.LOCKDEP, r"BUG: (?:MAX_LOCK|MAX_LOCKDEP|spinlock |rwlock |rwsem )"),
+    (ReportKind.LOCKDEP, r"BUG: (?:MAX_LOCK|MAX_LOCKDEP|spinlock |rwlock |rwsem |key \S+ has not )"),
+    (ReportKind.LOCKDEP, r"INFO: trying to register non-static key"),
     (ReportKind.ATOMIC, r"BUG: (?:sleeping function called from invalid|scheduling while atomic)"),
-    (ReportKind.LOCKUP, r"watchdog: (?:BUG: soft lockup|Watchdog detected hard LOCKUP)"),
+    (ReportKind.ATOMIC, r"BUG: workqueue leaked "),
+    (ReportKind.LOCKUP, r"watchdog: (?:CPU\d+: )?(?:BUG: soft lockup|Watchdog detected hard LOCKUP)"),
     (ReportKind.LOCKUP, r"BUG: workqueue lockup"),
     (ReportKind.RCU_STALL, r"(?:rcu: )?INFO: \S+ (?:self-)?detected (?:expedited )?stall"),
     (ReportKind.HUNG_TASK, r"INFO: task .+ blocked .*for more than \d+ seconds"),
@@ -113,6 +116,7 @@ _STARTS: Final = tuple((kind, re.compile(pattern)) for kind, pattern in (
     (ReportKind.PANIC, r"Kernel panic - not syncing: |kvm \[\d+\]: nVHE hyp (?:panic|BUG) at"),
     (ReportKind.BUG, r"kernel BUG at \S+(?::\d+!| \[verbose)"),
     (ReportKind.BUG, r"BUG: (?:Bad |using |stack guard page|kernel |memory leak|non-static key)"),
+    (ReportKind.BUG, r"BUG \S+ \((?:Not tainted|Tainted).*\): "),  # of the slab allocator
     (ReportKind.BUG, r"---\[ end trace"),  # of a report whose beginning is not in the log
     (ReportKind.WARNING, r"WARNING: (?:CPU: \d+ PID: \d+ )?(?:(?:at )?\S+:\d+ )?(?:at )?\S+\+0x"),
 ))  # fmt: skip

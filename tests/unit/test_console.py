@@ -121,6 +121,53 @@ def test_innocent_lines(line: str) -> None:
     assert find_reports(f"[    1.000000] {line}") == ()
 
 
+# The first line of what the checks of a debugging kernel print (Linux 7.3: kernel/locking/lockdep.c,
+# kernel/locking/spinlock_debug.c, kernel/sched/core.c, kernel/watchdog.c, kernel/rcu/tree_stall.h,
+# kernel/hung_task.c, mm/slub.c, lib/ubsan.c).
+SAID = {
+    "WARNING: possible circular locking dependency detected": K.LOCKDEP,
+    "WARNING: possible recursive locking detected": K.LOCKDEP,
+    "WARNING: possible irq lock inversion dependency detected": K.LOCKDEP,
+    "WARNING: HARDIRQ-safe -> HARDIRQ-unsafe lock order detected": K.LOCKDEP,
+    "WARNING: inconsistent lock state": K.LOCKDEP,
+    "WARNING: suspicious RCU usage": K.LOCKDEP,
+    "WARNING: bad unlock balance detected!": K.LOCKDEP,
+    "WARNING: held lock freed!": K.LOCKDEP,
+    "WARNING: lock held when returning to user space!": K.LOCKDEP,
+    "WARNING: init/71 still has locks held!": K.LOCKDEP,
+    "WARNING: Nested lock was not taken": K.LOCKDEP,
+    "WARNING: bad contention detected!": K.LOCKDEP,
+    "[ BUG: Invalid wait context ]": K.LOCKDEP,
+    "INFO: trying to register non-static key.": K.LOCKDEP,
+    "BUG: key ffff000001234567 has not been registered!": K.LOCKDEP,
+    "BUG: spinlock bad magic on CPU#0, init/71": K.LOCKDEP,
+    "BUG: sleeping function called from invalid context at mm/slub.c:1": K.ATOMIC,
+    "BUG: scheduling while atomic: init/71/0x00000002": K.ATOMIC,
+    "BUG: workqueue leaked atomic, lock or RCU: kworker/0:1[11]": K.ATOMIC,
+    "BUG: KASAN: slab-use-after-free in vgic_put_irq+0x1c/0x88": K.KASAN,
+    "BUG: KASAN: slab-out-of-bounds in vgic_put_irq+0x1c/0x88": K.KASAN,
+    "BUG: KCSAN: data-race in vgic_v5_load / vgic_v5_put": K.KCSAN,
+    "BUG: KCSAN: assert: race in vgic_v5_load / vgic_v5_put": K.KCSAN,
+    "UBSAN: shift-out-of-bounds in arch/arm64/kvm/vgic/vgic-v5.c:1:2": K.UBSAN,
+    "UBSAN: array-index-out-of-bounds in arch/arm64/kvm/vgic/vgic-v5.c:1:2": K.UBSAN,
+    "rcu: INFO: rcu_sched self-detected stall on CPU": K.RCU_STALL,
+    "rcu: INFO: rcu_preempt detected stalls on CPUs/tasks:": K.RCU_STALL,
+    "rcu: INFO: rcu_preempt detected expedited stalls on CPUs/tasks: { 0-.... }": K.RCU_STALL,
+    "watchdog: BUG: soft lockup - CPU#0 stuck for 22s! [init:71]": K.LOCKUP,
+    "watchdog: CPU0: Watchdog detected hard LOCKUP on cpu 0": K.LOCKUP,
+    "INFO: task init:71 blocked for more than 10 seconds.": K.HUNG_TASK,
+    "BUG kmalloc-64 (Not tainted): Object already free": K.BUG,
+    "BUG: Bad page state in process init  pfn:44000": K.BUG,
+    "WARNING: lib/list_debug.c:62 at __list_del_entry_valid_or_report+0x1/0x2, CPU#0": K.WARNING,
+}
+
+
+@pytest.mark.parametrize("line", SAID)
+def test_what_debugging_kernels_say(line: str) -> None:
+    (report,) = find_reports(f"[    1.000000] {line}")
+    assert report.kind is SAID[line]
+
+
 def test_user_output_is_not_the_kernels_where_kernel_lines_are_stamped() -> None:
     assert find_reports("[    1.000000] hello\nkernel BUG at user.c:1!\n") == ()
     assert find_reports("prompt$ [    1.000000] kernel BUG at mm/slub.c:1!\n")

@@ -8,6 +8,7 @@ import re
 import shutil
 import struct
 import subprocess
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -179,6 +180,12 @@ def test_header_compiles_and_agrees() -> None:
     source = source.replace("#pragma once\n", "")
     done = subprocess.run(argv, input=source, text=True, capture_output=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_the_header_is_as_it_was_last_seen() -> None:
+    """A change of the protocol is to be read: python -m harness.wire > tests/unit/golden/wire.h"""
+    golden = Path(__file__).parent / "golden" / "wire.h"
+    assert wire.c_header() == golden.read_text()
 
 
 def test_hash_follows_the_registers(monkeypatch: pytest.MonkeyPatch) -> None:
