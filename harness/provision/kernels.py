@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.errors import ConfigError, ProvisionError
@@ -254,12 +254,20 @@ def _build(
 
 
 def base_tree(context: Context, recipe: Recipe, package: Package, pristine: Path) -> Path:
-    """The unpatched kernel, built once; every patched one starts from its object files."""
+    """The unpatched kernel, built once; every patched one starts from its object files.
+
+    One with fragments itself starts from those of the kernel without.
+    """
 
     def build_base(folder: Path) -> Facts:
         context.progress(f"building {package} (the first time: some minutes)")
-        kbuild.link_tree(pristine, folder / "tree", context.run)
-        build = KernelBuild(folder / "tree", context.run, context.cache.log(f"base-{package.name}"))
+        tree, log = folder / "tree", context.cache.log(f"base-{package.name}")
+        kbuild.link_tree(pristine, tree, context.run)
+        if len(recipe.configs) > 1:
+            plain = replace(recipe, configs=recipe.configs[:1])
+            built = base_tree(context, plain, package, pristine)
+            kbuild.copy_products(built, pristine, tree)
+        build = KernelBuild(tree, context.run, log)
         return {
             "refused": _configured(context, build, recipe.configs),
             "image": str(build.image().name),
