@@ -141,7 +141,7 @@ _REPORTERS = re.compile(
     r"|print_|kasan_|__asan|__hwasan|kcsan_|__tsan|__ubsan|ubsan_|handle_overflow|check_noncircular"
     r"|__lock_acquire|lock_acquire|validate_chain|lockdep_|die$|arm64_.*die|die_kernel|oops_|__die"
     r"|report_bug|bug_handler|brk_handler|do_mem_abort|el1h?_|el1_|rcu_|sched_show|nmi_|watchdog_|make_task_dead"
-    r"|refcount_warn|add_taint|do_exit|(?:__)?(?:switch_to|schedule|mutex_)|rwsem_|down_|do_serror"
+    r"|refcount_warn|__list_\w+_valid|add_taint|do_exit|(?:__)?(?:switch_to|schedule|mutex_)|rwsem_|down_|do_serror"
 )
 _PC = re.compile(r"(?:pc|RIP) ?: (?:\d+:)?([A-Za-z_][\w.$]*)\+0x")
 _WARNED_AT = re.compile(r"(?P<file>\S+?):\d+ (?:at )?(?P<function>[A-Za-z_][\w.$]*)\+0x")

@@ -13,6 +13,7 @@ from harness.console import MAX_EXCERPT, ReportKind, find_reports, kernel_lines
 
 GOLDEN = Path(__file__).parent / "golden"
 VGIC = "arch/arm64/kvm/vgic/vgic-v5.c"
+SYSREGS = "arch/arm64/kvm/vgic/vgic-sys-reg-v5.c"
 K = ReportKind
 
 # log: (kind, function, file) of each report
@@ -22,7 +23,8 @@ EXPECTED = {
     "end-of-a-report": [(K.BUG, "", "")],
     "hyp-panic": [(K.PANIC, "", "")],
     "innocent-boot": [],
-    "kasan": [(K.KASAN, "vgic_v5_set_ppi", "")],
+    "kasan": [(K.KASAN, "misdeed_of_set", "")],
+    "list-corruption": [(K.WARNING, "misdeed_of_set", "lib/list_debug.c")],
     "lockdep-circular": [(K.LOCKDEP, "vgic_v5_finalize_ppi_state", "")],
     "lockup-and-hung-task": [
         (K.LOCKUP, "vgic_v5_flush_ppi_state", ""),
@@ -35,7 +37,7 @@ EXPECTED = {
     "panic-init-exit": [(K.PANIC, "", "")],
     "rcu-stall": [(K.RCU_STALL, "vgic_v5_flush_ppi_state", "")],
     "serror": [(K.SERROR, "gicv5_irs_wait_for_idle", ""), (K.PANIC, "", "")],
-    "ubsan": [(K.UBSAN, "vgic_v5_set_ppi", VGIC)],
+    "ubsan": [(K.UBSAN, "misdeed_of_set", SYSREGS)],
     "warning-kmsg": [(K.WARNING, "vgic_v5_fold_ppi_state", VGIC)],
     "warning-old-style": [
         (K.WARNING, "kvm_put_kvm", "lib/refcount.c"),
