@@ -8,6 +8,7 @@ in a process that imports afresh.  What was tried is remembered in mutants/fresh
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import json
 import os
@@ -118,6 +119,12 @@ def figures() -> None:
     print(*survivors, _line("all", total), sep="\n")
 
 
+def sampled(one_in: int) -> list[str]:
+    """One mutant in so many, the same ones each time, of whatever order."""
+    names = [m for module in modules() for m in codes(module)]
+    return [n for n in names if int(hashlib.sha256(n.encode()).hexdigest(), 16) % one_in == 0]
+
+
 def _line(name: str, count: Counter[str]) -> str:
     tried_ = count["killed"] + count["alive"]
     share = 100 * count["killed"] / tried_ if tried_ else 0.0
@@ -127,8 +134,12 @@ def _line(name: str, count: Counter[str]) -> str:
 
 
 if __name__ == "__main__":
-    if sys.argv[1:] == ["again"]:
-        again()
-    elif sys.argv[1:]:
-        sys.exit("usage: python tests/mutation.py [again]")
-    figures()
+    match sys.argv[1:]:
+        case ["sample", number]:
+            print(*sampled(int(number)), sep="\n")
+        case ["again"]:
+            again()
+        case []:
+            figures()
+        case _:
+            sys.exit("usage: python tests/mutation.py [sample N | again]")

@@ -123,9 +123,9 @@ def test_innocent_lines(line: str) -> None:
     assert find_reports(f"[    1.000000] {line}") == ()
 
 
-# The first line of what the checks of a debugging kernel print (Linux 7.3: kernel/locking/lockdep.c,
-# kernel/locking/spinlock_debug.c, kernel/sched/core.c, kernel/watchdog.c, kernel/rcu/tree_stall.h,
-# kernel/hung_task.c, mm/slub.c, lib/ubsan.c).
+# The first line of what the checks of a debugging kernel print (Linux 7.3: kernel/kcsan/report.c,
+# kernel/locking/lockdep.c and spinlock_debug.c, kernel/sched/core.c, kernel/watchdog.c,
+# kernel/rcu/tree_stall.h, kernel/hung_task.c, mm/slub.c, lib/ubsan.c).
 SAID = {
     "WARNING: possible circular locking dependency detected": K.LOCKDEP,
     "WARNING: possible recursive locking detected": K.LOCKDEP,

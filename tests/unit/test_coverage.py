@@ -130,9 +130,9 @@ def test_counters_meet_the_notes_of_their_build(tmp_path: Path) -> None:
 def test_the_text(tmp_path: Path) -> None:
     because = Explanation(file=FILE, function="f", lines=["return 1;"], why="a is 0")
     phases = {"suite": {FILE: covered(1, 3)}, "fuzz": {FILE: covered(1, 3, 5)}}
-    assert summary(phases)[1].split() == [
-        FILE, *"2/4 50.0 % 0/2 0.0 % 3/4 75.0 % 1/2 50.0 % 3/4 75.0 % 1/2 50.0 %".split(),
-    ]  # fmt: skip
+    row = " ".join(summary(phases)[1].split())
+    suite, fuzz = "2/4 50.0 % 0/2 0.0 %", "3/4 75.0 % 1/2 50.0 %"
+    assert row == f"{FILE} {suite} {fuzz} {fuzz}"
     shown = text(report(phases, SOURCES, [because]))
     assert f"{FILE}:4: return 1;    [a is 0]" in shown
     assert shown.endswith("explained, but not so:\n    nothing")
