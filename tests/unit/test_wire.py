@@ -225,7 +225,7 @@ def test_hash_follows_the_registers(monkeypatch: pytest.MonkeyPatch) -> None:
         ([], "no program"),
         ([(Code.RUN, 0, 0, 0, 2, 0, 0), (Code.GUEST_WFI, 0, 0, 0, 0, 0, 0)], "has 1"),
         ([(Code.RUN, 0, 0, 0, 1, 0, 0), (Code.GUEST_READ, 0, 0, 0xFFFF, 0, 0, 0)], "0xffff"),
-        ([(Code.GUEST_WFI, 0, 0, 0, 0, 0, 0)], "outside a RUN"),
+        ([(Code.GUEST_WFI, 0, 0, 0, 0, 0, 0)], "GUEST_WFI in the wrong place"),
         (
             [(Code.RUN, 0, 0, 0, 1, 0, 0), (Code.CREATE_VM, 0, 0, 0, 0, 0, 0)],
             "^CREATE_VM inside a RUN$",
