@@ -5,8 +5,8 @@
 
 #include "channel.h"
 
-#define STX  0x02
-#define ETX  0x03
+#define RS   0x1e
+#define US   0x1f
 #define DLE  0x10
 #define FLIP 0x40
 
@@ -15,7 +15,7 @@
 
 static bool is_stuffed(uint8_t byte)
 {
-	return byte == STX || byte == ETX || byte == DLE || byte == '\n' || byte == '\r' ||
+	return byte == RS || byte == US || byte == DLE || byte == '\n' || byte == '\r' ||
 	       byte == 0x11 || byte == 0x13 || byte == 0x1d;
 }
 
@@ -168,7 +168,7 @@ void arq_receive(struct arq *arq, const uint8_t *data, size_t size, uint64_t now
 	for (; size--; data++) {
 		uint8_t byte = *data;
 
-		if (byte == STX) {
+		if (byte == RS) {
 			if (arq->inside && arq->size)
 				complain(arq); /* one that was cut off */
 			arq->inside = true;
@@ -176,7 +176,7 @@ void arq_receive(struct arq *arq, const uint8_t *data, size_t size, uint64_t now
 			arq->size = 0;
 		} else if (!arq->inside) {
 			continue;
-		} else if (byte == ETX) {
+		} else if (byte == US) {
 			arq->inside = false;
 			packet(arq, now, deliver, context);
 		} else if (byte == DLE && !arq->escaped) {
@@ -204,7 +204,7 @@ static void emit(struct arq *arq, uint8_t kind, uint32_t sequence, const uint8_t
 	crc = crc32(body, size);
 	memcpy(body + size, &crc, CRC);
 	size += CRC;
-	out[n++] = STX;
+	out[n++] = RS;
 	for (size_t i = 0; i < size; i++) {
 		bool stuffed = is_stuffed(body[i]);
 
@@ -212,7 +212,7 @@ static void emit(struct arq *arq, uint8_t kind, uint32_t sequence, const uint8_t
 			out[n++] = DLE;
 		out[n++] = stuffed ? body[i] ^ FLIP : body[i];
 	}
-	out[n++] = ETX;
+	out[n++] = US;
 	put(context, out, n);
 }
 

@@ -5,8 +5,9 @@ Pure: bytes in, bytes out, the time is told.  guest/line.c is the other side.
 
 The stream is compressed in chunks (raw deflate with fixed Huffman codes, one window for the whole
 session; each chunk ends on a byte and has its size, u16, in front) and cut into packets.  A packet
-on the line is STX, the body, its CRC-32, ETX; in between, DLE and a changed byte stand for the
-bytes of ``STUFFED``, so that what a packet shows of them is not its own.  The body, little-endian::
+on the line is RS, the body, its CRC-32, US (control characters that mean nothing to a terminal); in
+between, DLE and a changed byte stand for the bytes of ``STUFFED``, so that what a packet shows of
+them is not its own.  The body, little-endian::
 
     kind u8 | session u8 | sequence u16 | acknowledged u16 | at most PAYLOAD bytes
 
@@ -24,8 +25,8 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Final
 
-STX, ETX, DLE = 0x02, 0x03, 0x10
-STUFFED: Final = bytes((STX, ETX, DLE, 0x0A, 0x0D, 0x11, 0x13, 0x1D))  # also XON, XOFF, telnet
+RS, US, DLE = 0x1E, 0x1F, 0x10
+STUFFED: Final = bytes((RS, US, DLE, 0x0A, 0x0D, 0x11, 0x13, 0x1D))  # also XON, XOFF, telnet
 FLIP: Final = 0x40
 PAYLOAD: Final = 224
 WINDOW: Final = 16  # packets under way
@@ -55,7 +56,7 @@ def packet(
     """The bytes on the line."""
     body = HEAD.pack(kind, session, sequence, acknowledged) + payload
     body += CRC.pack(zlib.crc32(body))
-    return b"\x02" + b"".join(_STUFF.get(b) or bytes((b,)) for b in body) + b"\x03"
+    return b"\x1e" + b"".join(_STUFF.get(b) or bytes((b,)) for b in body) + b"\x1f"
 
 
 def unstuffed(data: bytes) -> bytes | None:
@@ -89,14 +90,14 @@ class Splitter:
         bodies: list[bytes | None] = []
         text = bytearray()
         for byte in data:
-            if byte == STX:
+            if byte == RS:
                 if self._packet:  # one that was cut off
                     text += self._packet
                     bodies.append(None)
                 self._packet = bytearray()
             elif self._packet is None:
                 text.append(byte)
-            elif byte != ETX and len(self._packet) < MAX_PACKET:
+            elif byte != US and len(self._packet) < MAX_PACKET:
                 self._packet.append(byte)
             else:
                 body = unstuffed(bytes(self._packet))
@@ -120,6 +121,7 @@ class Line:
     damaged: int = 0
     finished: bool = False  # the other side has sent its last byte
     heard: float = 0.0  # when a good packet came last
+    spoken: bool = False  # one has come
     _splitter: Splitter = field(default_factory=Splitter)
     _waiting: deque[bytes] = field(default_factory=deque)  # payloads, the first is number _base
     _base: int = 0
@@ -163,7 +165,7 @@ class Line:
             kind, session, sequence, acknowledged = HEAD.unpack_from(body)
             if session != self.session:
                 continue
-            self.heard = now
+            self.heard, self.spoken = now, True
             self._acknowledged(acknowledged, kind == Kind.NAK, now)
             if kind in (Kind.DATA, Kind.FIN):
                 stream += self._data(kind, sequence, body[HEAD.size :])
@@ -215,7 +217,12 @@ class Line:
         self._nak_for = -1
 
     def output(self, now: float) -> bytes:
-        """What must be written to the line now."""
+        """What must be written to the line now: nothing before the agent has spoken.
+
+        Until then a shell listens, to which our packets would be commands.
+        """
+        if not self.spoken:
+            return b""
         if self._next > self._base and now - self._sent_at > self.patience:
             self._go_back(now)
         out = bytearray()

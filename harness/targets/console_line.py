@@ -17,6 +17,7 @@ from harness.targets.arq import WINDOW, Kind, Line, packet
 READ_SECONDS: Final = 0.02  # so long a read waits for its first byte
 LOST_SECONDS: Final = 15.0  # the other side says something every two seconds
 KEPT_BYTES: Final = 64 << 20  # of console text
+ERASE_LINE: Final = b"\x15"  # ^U
 BREAK_SECONDS: Final = 0.3
 _BITS: Final = 10  # of a byte on the wire: start, eight, stop
 
@@ -91,12 +92,12 @@ class SerialConsole:
                 return
             if not line.finished:
                 with suppress(TransportError):
-                    self.write(line.kill())
+                    self.write(line.kill() + ERASE_LINE)
             self._line = None
 
     def kill(self) -> None:
         """End an agent that an earlier run left on the line."""
-        self.write(packet(Kind.KILL, 0, 0, 0))
+        self.write(packet(Kind.KILL, 0, 0, 0) + ERASE_LINE)  # if nobody but a terminal took it
 
     def exchange(self, action: Callable[[], bytes | None], timeout: float | None) -> bytes | None:
         """Call ``action`` after every change until it returns something; None: the time is over."""

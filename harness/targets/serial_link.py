@@ -8,7 +8,6 @@ import gzip
 import hashlib
 import os
 import re
-import shlex
 import time
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -24,11 +23,12 @@ from harness.targets.console_line import LineStream, SerialConsole
 from harness.targets.link import Refused, Unreachable
 
 PIECE: Final = 480  # characters of an answer per line: a kernel message spoils one line only
-PART: Final = 12_000  # characters of an upload that are checked together
+PART: Final = 36_000  # characters of an upload that are checked together; a tty holds 64 KiB
 WIDTH: Final = 900  # a terminal takes lines of 4095 characters
 TRIES: Final = 12
 ANSWER_SECONDS: Final = 4.0
 PROMPT_SECONDS: Final = 2.0
+WORD_SECONDS: Final = 10.0
 _DENIED: Final = (
     r"(?i)login incorrect|authentication failure|permission denied|maximum number of tries"
 )
@@ -219,7 +219,7 @@ class SerialLink:
 
     def _wire_seconds(self, size: int) -> float:
         """How long an upload may take: in base64, at half the line's speed."""
-        return size * 4 / 3 * 10 / self._console.baud * 2 + 5
+        return size * 4 / 3 * 10 / self._console.baud * 2 + 30
 
     def _send(self, line: str) -> None:
         self._console.write(line.encode() + b"\r")
@@ -271,34 +271,45 @@ class SerialLink:
         text = base64.b64encode(gzip.compress(data, 9)).decode()
         self._number += 1
         folder = f"/tmp/gicv5-up-{self._session}-{self._number}"
-        quoted = shlex.quote(folder)
-        if self._ask(f"umask 077; mkdir -p {quoted} && : >{quoted}/all", until).status:
-            return ""
-        for start in range(0, len(text), PART):
-            part = text[start : start + PART]
+        self._send(f"umask 077; mkdir -p {folder}")
+        for number, start in enumerate(range(0, len(text), PART)):
+            part, file = text[start : start + PART], f"{folder}/p{number:05}"
             lines = [part[i : i + WIDTH] for i in range(0, len(part), WIDTH)]
             want = _sum("".join(line + "\n" for line in lines).encode())
             for _ in range(TRIES):
-                self._send(f"cat >{quoted}/part")
+                self._send(f"cat >{file}")
                 self._console.write("".join(line + "\r" for line in lines).encode() + b"\x04")
-                got = self._ask(f"md5sum <{quoted}/part | cut -c1-8", until)
-                if got.text.strip() == want:
+                if self._word(f"md5sum <{file} | cut -c1-8", until) == want:
                     break
             else:
+                self._send(f"rm -rf {folder}")
                 return ""
-            if self._ask(f"cat {quoted}/part >>{quoted}/all", until).status:
-                self._send(f"rm -rf {quoted}")
-                return ""
-        done = self._ask(
-            f"cd {quoted} && base64 -d <all | gzip -dc >data && rm -f all part",
-            until,
-        )
-        return folder if done.status == 0 else ""
+        unpack = f"cat {folder}/p* | base64 -d | gzip -dc >{folder}/data && echo ok"
+        if self._word(unpack, until) == "ok":
+            return folder
+        self._send(f"rm -rf {folder}")
+        return ""
 
-    def _ask(self, command: str, until: float) -> CommandOutput:
-        return self._execute(command, "/dev/null", until)
+    def _word(self, command: str, until: float) -> str:
+        """The one word that a command prints; it may be run again if the answer is spoiled."""
+        start = self._console.size()
+        while time.monotonic() < until:
+            self._number += 1
+            mark = f"<x{self._session}.{self._number} "
+            # The shell's echo of this line, if it has one, is none.
+            self._send(f'echo "<x{self._session}.$(({self._number}+0)) $({command})>"')
+            answer = re.compile(re.escape(mark.encode()) + rb"([0-9a-z]*)>")
+            patience = min(time.monotonic() + WORD_SECONDS, until)
+            while time.monotonic() < patience:
+                self._console.wait(self._console.size(), 0.1)
+                if match := answer.search(self._console.wait(start, 0)):
+                    return match[1].decode()
+        raise TransportError(
+            f"{self.name}: the shell did not answer in time to: {command}",
+            "a larger deadlines.command in the boards file, or a faster line",
+        )
 
 
 def _sum(data: bytes) -> str:
-    """What a transmission is checked with: a few digits of md5sum, which every shell's tools have."""
+    """What a transmission is checked with: a few digits of md5sum, which busybox has, too."""
     return hashlib.md5(data, usedforsecurity=False).hexdigest()[:8]
