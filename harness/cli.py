@@ -13,6 +13,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from types import FrameType
 
@@ -39,6 +40,7 @@ EXIT_INTERRUPTED = 130
 _PYTEST_FAILED = 1
 _SHORT = 12
 _CLANG_FORMAT = (Need("clang-format", ("clang-format",)),)
+_BROWSER = (Need("chromium", ("chromium", "chromium-browser", "google-chrome")),)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -372,7 +374,12 @@ def command_trace(options: argparse.Namespace) -> int:
 def command_test(_options: argparse.Namespace) -> int:
     """All of the project's own checks, to the end, whatever fails; 0 only if all passed."""
     root = project_root()
-    ensure(_CLANG_FORMAT, run, lambda message: print(f"gicv5: {message}", file=sys.stderr))
+    say = partial(print, "gicv5:", file=sys.stderr)
+    ensure(_CLANG_FORMAT, run, say)
+    try:
+        ensure(_BROWSER, run, say)
+    except ProvisionError as error:  # its tests are skipped, and say why
+        say(f"no browser: {error.what}")
     outcomes: list[tuple[str, str, int, float]] = []
     with tempfile.TemporaryDirectory(prefix="gicv5-test.") as scratch:
         for name, argv in _checks(root, Path(scratch)):

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from browser import SCREENSHOTS, browser
 from html_sample import sample
 
 from harness.cli import main
@@ -195,5 +196,10 @@ def test_the_page_of_a_night(tmp_path: Path) -> None:
         "report.html",
     ):
         assert said in text
+    with browser() as chromium:
+        shown = chromium.new_page(viewport={"width": 390, "height": 844})
+        shown.goto((tmp_path / "nightly.html").as_uri())
+        shown.screenshot(path=SCREENSHOTS / "nightly-phone.png", full_page=True)
+        assert shown.evaluate("document.documentElement.scrollWidth") <= 390
     save(tonight, Changes(), [], tmp_path)
     assert "no night before" in (tmp_path / "nightly.html").read_text()

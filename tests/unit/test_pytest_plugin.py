@@ -15,6 +15,9 @@ from pathlib import Path
 
 import pytest
 
+from harness.report.verdict import Verdict
+from harness.results.formats import load
+
 pytest_plugins = ["pytester"]
 
 HERE = Path(__file__).parent
@@ -302,7 +305,12 @@ def test_each_xdist_worker_has_a_host(run: Run) -> None:
         assert events.count("close") == len([e for e in events if e.startswith("boot")]) >= 1
     assert not [event for event in run.events("main") if event.startswith("boot")]
     result.stdout.fnmatch_lines(["*GICv5 verdicts*", "total*4*1*"])
-    assert len(list(run.path.glob("gicv5-results/*"))) == 1
+    (folder,) = run.path.glob("gicv5-results/*")
+    results = load(folder)  # of both workers, in one file
+    assert {case.worker for case in results.cases} == {"gw0", "gw1"}
+    assert results.counts() == {Verdict.PASS: 4, Verdict.CRASH: 1}
+    assert 2 <= len(results.boots) <= 3  # one again, if the crash was not the last
+    assert "plain/one" in (folder / "report.html").read_text()
 
 
 def test_fixtures(run: Run) -> None:
