@@ -194,7 +194,7 @@ def test_hash_follows_the_registers(monkeypatch: pytest.MonkeyPatch) -> None:
         ([], "no program"),
         ([(Code.RUN, 0, 0, 0, 2, 0, 0), (Code.GUEST_WFI, 0, 0, 0, 0, 0, 0)], "has 1"),
         ([(Code.RUN, 0, 0, 0, 1, 0, 0), (Code.GUEST_READ, 0, 0, 0xFFFF, 0, 0, 0)], "0xffff"),
-        ([(Code.GUEST_WFI, 0, 0, 0, 0, 0, 0)], "outside a RUN"),
+        ([(Code.GUEST_WFI, 0, 0, 0, 0, 0, 0)], "in the wrong place"),
     ],
 )
 def test_a_malformed_program_is_a_value_error(records: list[tuple[int, ...]], says: str) -> None:
