@@ -245,7 +245,7 @@ class Generator:
                     ops.append(p.Delay(1000 * random.choice(DELAYS)))
                 ops += self.branch_step(shape, mine)[:BRANCH_STEP]
             branches.append(p.Branch(tuple(ops), number))
-        return (p.Parallel(tuple(branches)),)
+        return (p.Parallel(tuple(branches)),) if any(branch.ops for branch in branches) else ()
 
     def branch_step(self, shape: Shape, mine: Sequence[int]) -> tuple[p.BranchOp, ...]:
         """What a branch may do; it runs, or initialises, no vCPU but ``mine``."""

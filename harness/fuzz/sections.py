@@ -40,7 +40,7 @@ def leaves(ops: Ops) -> Iterator[tuple[p.Op, Callable[[p.Op], Ops]]]:
 def mapped(ops: Iterable[p.Op], change: Callable[[p.Op], p.Op | None]) -> Ops:
     """Each operation changed, wherever it stands, or left out if the change is None.
 
-    A branch keeps its place; a section in which nothing is left goes.
+    A branch keeps its place; a section goes when the last operation in it does.
     """
     out: list[p.Op] = []
     for op in ops:
@@ -55,7 +55,7 @@ def mapped(ops: Iterable[p.Op], change: Callable[[p.Op], p.Op | None]) -> Ops:
             ))
             for branch in op.branches
         )  # fmt: skip
-        if any(branch.ops for branch in branches):
+        if branches == op.branches or any(branch.ops for branch in branches):
             out.append(p.Parallel(branches))
     return tuple(out)
 

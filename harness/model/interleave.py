@@ -106,7 +106,7 @@ def _retold(start: Execution, section: p.Parallel, moves: tuple[Move, ...]) -> E
     race = Race(start.clone(), section)
     account: list[str] = []
     for move in moves:
-        if race.matters(move.branch):
+        if move.kind is not Kind.STEP or race.matters(move.branch):
             account.append(race.describe(move))
         race.do(move)
     execution = race.execution

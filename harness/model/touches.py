@@ -12,6 +12,7 @@
 ``mask``       the exposed PPIs
 ``ran``        whether a vCPU has run (each vCPU's part)
 ``mutex``      of one vCPU; all state that is not named here is touched with it held only
+``regs``       what register accesses of userspace read and write, all mutexes held
 ``edge``       pending state of one vCPU that KVM_IRQ_LINE changes without a mutex
 =============  ==================================================================================
 
@@ -117,7 +118,8 @@ def _sysregs(execution: Execution, vm: int, write: bool = False) -> Touch:
     """A register access tries every vCPU's mutex; a SET looks whether a vCPU has run."""
     names = ("mutex", "table", "edge", *(("ran",) if write else ()))
     parts = [part for name in names for part in _each(name, execution, vm)]
-    return files(vm) | Touch.of([("init", vm), ("mpidr", vm), *parts])
+    registers = Touch.of([("regs", vm)], [("regs", vm)] if write else [])
+    return files(vm) | registers | Touch.of([("init", vm), ("mpidr", vm), *parts])
 
 
 def _each(name: str, execution: Execution, vm: int) -> list[Hashable]:
