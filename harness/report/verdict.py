@@ -178,7 +178,7 @@ class Judge:
 
     def _compared(self, program: Program, observed: Trace) -> Outcome:
         behaviours = self.behaviours()
-        if not _writes_late(program):  # all are the same then; a model run is not free
+        if not writes_late(program):  # all are the same then; a model run is not free
             behaviours = behaviours[:1]
         expected = [self.execute(behaviour, program) for behaviour in behaviours]
         comparisons = [compare(program, trace, observed) for trace in expected]
@@ -293,7 +293,7 @@ def harness_error(program: Program, error: Exception) -> Outcome:
     return Outcome(Verdict.ERROR, program, message, details=details)
 
 
-def _writes_late(program: Program) -> bool:
+def writes_late(program: Program) -> bool:
     """Whether userspace writes a vCPU register after some vCPU has run."""
     ran = False
     for op in program.ops:
