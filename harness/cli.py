@@ -24,6 +24,7 @@ from rich.table import Table
 from harness.errors import HarnessError, ProvisionError
 from harness.fuzz import commands as fuzz
 from harness.hwtrace.command import add_options, lines
+from harness.kselftest import command as selftest
 from harness.provision import Listing, Provisioner, default_images, load_images, project_root
 from harness.provision.process import run
 from harness.provision.system import Need, ensure
@@ -129,6 +130,9 @@ def _parser() -> argparse.ArgumentParser:
     sub = add("compare", fuzz.command_compare, "Run the same programs on two kernels.")
     fuzz.target_options(sub, kernel=False)
     fuzz.compare_options(sub)
+
+    sub = add("selftest", selftest.command_selftest, "The suite as a kernel selftest.")
+    selftest.add_options(sub)
 
     add("test", command_test, "Run the project's own checks and tests.")
     return parser
@@ -377,7 +381,7 @@ def _checks(root: Path, scratch: Path) -> list[tuple[str, list[str]]]:
     # kernel/ follows the kernel's own style, which checkpatch knows and clang-format does not.
     sources = sorted(
         str(path.relative_to(root))
-        for part in ("docs", "guest", "harness", "qemu_plugin", "tests/platform")
+        for part in ("docs", "guest", "harness", "kselftest_glue", "qemu_plugin", "tests/platform")
         for path in (root / part).rglob("*.[ch]")
     )
     make = ["make", "-C", "qemu_plugin", "test"]

@@ -4,10 +4,10 @@
     report = parse(text)
     for path, result in report.leaves(): ...
 
-Besides the specified nesting by two spaces it reads what kselftests really print: the output of a
-test behind ``# `` before its result (kselftest/runner.sh), ``ok 1 # SKIP name`` (kselftest.h), plain
-TAP 13, text that is no KTAP, and output that ends too soon.  It never fails; ``problems`` says what
-is not as it should be.
+Besides the specified nesting by two spaces it reads what kselftests really print: the output of
+a test behind ``# `` before its result (kselftest/runner.sh), ``ok 1 # SKIP name`` (kselftest.h),
+plain TAP 13, text that is no KTAP, and output that ends too soon.  It never fails; ``problems``
+says what is not as it should be.
 """
 
 from __future__ import annotations
@@ -144,7 +144,7 @@ class _State:
                 return
             self.planned = int(match[1])
             if self.planned == 0 and match[2] is not None:
-                self.skipped = match[2].strip()
+                self.skipped = match[2].strip().removeprefix("- ")
         elif match := _RESULT.match(line):
             self.results.append(self._result(match))
             self.said, self.inner = [], None

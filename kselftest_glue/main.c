@@ -52,7 +52,7 @@ static uint32_t possible_variants(const struct wire_hello *hello)
 static bool kernel_reported(void)
 {
 	static const char *const signs[] = {
-		"WARNING:",    "BUG:",	 "cut here",  "Internal error", "Unable to handle",
+		"WARNING:",    "BUG:",	 "cut here",  "Internal error",	       "Unable to handle",
 		"rcu: INFO: ", "UBSAN:", "HYP panic", "blocked for more than",
 	};
 	const char *log;
@@ -72,8 +72,7 @@ static bool kernel_reported(void)
 }
 
 /* Judge a program and print its result.  Narrows ``variants`` to those that explain it. */
-static void test(const struct suite *suite, const struct program_data *program,
-		 uint32_t *variants)
+static void test(const struct suite *suite, const struct program_data *program, uint32_t *variants)
 {
 	struct outcome outcome = judge(suite, program, *variants);
 	bool reported;

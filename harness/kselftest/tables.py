@@ -61,9 +61,10 @@ def c_tables(name: str, cases: Iterable[Case]) -> str:
     """``const struct suite NAME`` and all that it points to."""
     tables = _Tables()
     programs = [_program(tables, index, case) for index, case in enumerate(cases)]
-    return "\n".join([*tables.lines(), *(line for lines, _ in programs for line in lines),
-        "static const struct program_data programs[] = {", *(entry for _, entry in programs), "};",
-        f"const struct suite {name} = {{ ops, results, programs, {len(programs)} }};", ""])  # fmt: skip
+    lines = [*tables.lines(), *(line for lines, _ in programs for line in lines)]
+    lines += ["static const struct program_data programs[] = {", *(each for _, each in programs)]
+    lines += ["};", f"const struct suite {name} = {{ ops, results, programs, {len(programs)} }};"]
+    return "\n".join(lines) + "\n"
 
 
 @dataclass
@@ -87,9 +88,7 @@ class _Tables:
         yield "};"
         yield "static const struct result results[] = {"
         for r in self.results or {SUCCESS: 0}:  # C has no empty arrays
-            yield (
-                f"\t{{ {r.ret}, {int(r.status)}, {r.value:#x}, {r.extra:#x}, {r.known:#x} }},"
-            )
+            yield (f"\t{{ {r.ret}, {int(r.status)}, {r.value:#x}, {r.extra:#x}, {r.known:#x} }},")
         yield "};"
 
 

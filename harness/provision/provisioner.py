@@ -3,11 +3,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from harness.errors import ConfigError, NotInArchive
-from harness.provision import kernels, qemus, target_code
+from harness.provision import kernels, qemus, selftests, target_code
 from harness.provision.apt import Apt
 from harness.provision.cache import Cache
 from harness.provision.images import Images
@@ -74,7 +74,15 @@ class Provisioner:
 
     def selftest(self, kernel: Kernel, name: str = "arm64/vgic_v5") -> Artifact:
         """One of the kernel's own KVM selftests, linked statically."""
-        return target_code.selftest(self._context, kernel, name)
+        return self.selftests(kernel, [f"kvm:{name}"])[f"kvm:{name}"]
+
+    def selftests(
+        self, kernel: Kernel, patterns: Sequence[str], tree: Path | None = None
+    ) -> dict[str, Artifact]:
+        """Selftests of a tree (None: the kernel's sources) by ``collection:test``; ``*`` fits."""
+        source = selftests.source(self._context, kernel, tree)
+        chosen = selftests.choose(self._context, source, patterns)
+        return {name: selftests.build(self._context, source, name) for name in chosen}
 
     def refresh(self, name: str) -> None:
         """Ask the archive again what the QEMU or kernel called ``name`` stands for.

@@ -10,7 +10,7 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any, NoReturn
@@ -19,7 +19,9 @@ import pytest
 
 from harness.errors import ConfigError, HarnessError, TargetError
 from harness.model.behaviour import Finalize, LateWrites
-from harness.provision.paths import project_root
+from harness.provision.images import load_images
+from harness.provision.paths import default_images, project_root
+from harness.provision.provisioner import Provisioner
 from harness.report.artefacts import Artefacts, session_folder
 from harness.report.pytest_items import SUITE_FILE, ProgramItem, SuiteFile
 from harness.report.session import FirstBootError, Session, expectation
@@ -36,6 +38,8 @@ _ON_COMMAND_LINE = (
     ("gicv5_qemu", "--qemu"),
     ("gicv5_images", "--images"),
     ("gicv5_kernel_args", "--kernel-args"),
+    ("gicv5_kselftest", "--kselftest"),
+    ("gicv5_kselftest_tree", "--kselftest-tree"),
 )
 EXPECT_KEYS: Mapping[str, tuple[str, ...]] = {
     "accessors": ("true", "false", "probed"),
@@ -99,7 +103,10 @@ def _plugin(config: pytest.Config) -> TargetSession:
         Path(images) if images else None, int(cpus), config.getoption("gicv5_kernel_args"),
         _trace_folder(config, folder),
     )  # fmt: skip
-    return TargetSession(config, spec, kinds[kind], overrides, folder)
+    kselftests = (config.getoption("gicv5_kselftest") or "").split(",")
+    return TargetSession(
+        config, spec, kinds[kind], overrides, folder, kselftests=list(filter(None, kselftests))
+    )
 
 
 def _trace_folder(config: pytest.Config, folder: Path) -> Path | None:
@@ -154,6 +161,7 @@ class TargetSession:
     queue: deque[ProgramItem] = field(default_factory=deque)
     explained: dict[tuple[str, ...], str] = field(default_factory=dict)
     stopped: list[str] = field(default_factory=list)
+    kselftests: list[str] = field(default_factory=list)
     _handler: Any = None
 
     # --- pytest's hooks ---
@@ -235,10 +243,27 @@ class TargetSession:
 
     def open(self) -> None:
         """Provision.  HarnessError if that fails."""
+        if self.kselftests:
+            self._build_kselftests()
         self.target = self.factory(self.spec, self._progress)
         declared = expectation(self.target.expect, self.overrides)
         self.session = Session(self.target, declared)
         self.artefacts = Artefacts(self.folder, self.target.kernel_name, self.target.provenance)
+
+    def _build_kselftests(self) -> None:
+        """Whole names for patterns, and the tests themselves into the host's file system."""
+        from harness.kselftest import pytest_items  # noqa: PLC0415
+
+        provisioner = Provisioner(
+            load_images(self.spec.images or default_images()), progress=self._progress
+        )
+        kernel = provisioner.kernel(self.spec.kernel or provisioner.default_kernel())
+        tree = self.config.getoption("gicv5_kselftest_tree")
+        built = provisioner.selftests(kernel, self.kselftests, Path(tree) if tree else None)
+        self.kselftests = list(built)
+        files = pytest_items.places({name: each.path for name, each in built.items()})
+        self.spec = replace(self.spec, files=files, memory_mib=pytest_items.MEMORY_MIB)
+        self.config.pluginmanager.register(pytest_items.SelftestPlugin(), "gicv5-kselftest")
 
     def opened(self) -> Session:
         if self.session is None:
@@ -255,8 +280,12 @@ class TargetSession:
         except FirstBootError as e:
             if hasattr(self.config, "workerinput"):  # a worker cannot end the session
                 return harness_error(item.program, e)
-            self.stopped = _words(e, e.console)
-            pytest.exit("no host to judge on", returncode=e.exit_code)
+            self.stop(e)
+
+    def stop(self, error: FirstBootError) -> NoReturn:
+        """End the session: no host can be had."""
+        self.stopped = _words(error, error.console)
+        pytest.exit("no host to judge on", returncode=error.exit_code)
 
     def properties(self) -> list[tuple[str, str]]:
         """What the verdict was given on."""

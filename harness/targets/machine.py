@@ -42,6 +42,7 @@ class Machine:
     cmdline: str = ""
     cpus: int = 1
     trace: Path | None = None  # keep what is recorded in this folder; one file per boot
+    memory_mib: int = MEMORY_MIB
 
     def __post_init__(self) -> None:
         if not 1 <= self.cpus <= MAX_CPUS:
@@ -55,7 +56,7 @@ class Machine:
         # With a single possible CPU QEMU 11.1.3 crashed now and then when the translation cache was
         # full: it then empties it at once, and a block from before was linked to one from after.
         smp = f"{self.cpus},maxcpus={max(2, self.cpus)}"
-        return ["-cpu", CPU, "-smp", smp, "-m", str(MEMORY_MIB), "-display", "none",
+        return ["-cpu", CPU, "-smp", smp, "-m", str(self.memory_mib), "-display", "none",
                 "-nodefaults", "-no-user-config"]  # fmt: skip
 
     def append(self) -> str:

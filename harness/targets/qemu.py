@@ -30,7 +30,7 @@ from harness.provision.results import Expect
 from harness.targets.agent import GRACE_SECONDS, Agent
 from harness.targets.base import CommandOutput, HostLost
 from harness.targets.channel import Channel, Deadline, Silence
-from harness.targets.machine import Machine
+from harness.targets.machine import MEMORY_MIB, Machine
 from harness.targets.spec import Progress, TargetSpec
 from harness.trace import Trace
 from harness.wire import Hello
@@ -72,7 +72,7 @@ class QemuHost:
         except BaseException:
             self.close()
             raise
-        self.boot_log = self._console()
+        self.boot_log = self.console()
 
     @property
     def hello(self) -> Hello:
@@ -146,7 +146,7 @@ class QemuHost:
             if self._process.poll() is None:
                 return TransportError(f"{error.what}; {self._state()}", error.remedy)
             what = self._obituary()
-        return HostLost(what, self._console(console_from), started)
+        return HostLost(what, self.console(console_from), started)
 
     # --- how it does ---
 
@@ -154,17 +154,17 @@ class QemuHost:
         try:
             return self._agent.greeting(Deadline.after(BOOT_SECONDS))
         except BootError as e:
-            raise BootError(e.what, e.remedy, self._console()) from None
+            raise BootError(e.what, e.remedy, self.console()) from None
         except TransportError as e:
             with suppress(subprocess.TimeoutExpired):
                 self._process.wait(1)
             dead = self._process.poll() is not None
             why = self._obituary() if dead else f"{e.what} for {BOOT_SECONDS:.0f} s"
             raise BootError(
-                f"the host did not boot: {why}", _boot_remedy(self._console()), self._console()
+                f"the host did not boot: {why}", _boot_remedy(self.console()), self.console()
             ) from None
 
-    def _console(self, start: int = 0) -> str:
+    def console(self, start: int = 0) -> str:
         try:
             with (self._folder / "console").open("rb") as f:
                 f.seek(start)
@@ -236,6 +236,7 @@ class QemuTarget:
         machine = Machine(
             qemu.argv, plugin.path, kernel.image, initramfs.path,
             f"{kernel.cmdline} {spec.kernel_args}".strip(), spec.cpus, spec.trace_dir,
+            spec.memory_mib or MEMORY_MIB,
         )  # fmt: skip
         provenance = {
             "kernel": f"{kernel.version} ({kernel.source}) sha256:{kernel.sha256[:16]}",

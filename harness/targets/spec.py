@@ -18,6 +18,7 @@ class TargetSpec:
     """The user's options.  None: as images.yaml says, or its default.
 
     ``files``: executables to add to the host's file system, by their absolute path there.
+    ``memory_mib``: of the host; 0: as much as the suite needs.
     """
 
     kind: str = "qemu"
@@ -28,6 +29,7 @@ class TargetSpec:
     kernel_args: str = ""
     trace_dir: Path | None = None
     files: Mapping[str, Path] = field(default_factory=dict)
+    memory_mib: int = 0
 
 
 class Expect(Protocol):
