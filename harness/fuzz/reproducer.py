@@ -4,7 +4,7 @@
     aarch64-linux-gnu-gcc -O2 -static -o reproducer FILE.c
 
 It is made of the agent's own sources (guest/), which interpret the program; the guest's image and
-the program and its expected results, as data; and reproducer.c, which compares.
+the program and its expected results, as data; the judge (kselftest_glue/) and reproducer.c.
 """
 
 from __future__ import annotations
@@ -15,14 +15,16 @@ from pathlib import Path
 from typing import Final
 
 from harness import wire
-from harness.program import Capability, Program
+from harness.kselftest.tables import Case, c_tables, capabilities_h
+from harness.program import Program
 from harness.provision.paths import project_root
 from harness.report.listing import Lister
-from harness.trace import Trace, steps
+from harness.trace import Trace
 
 SOURCES: Final = (
-    "frame.c", "host.c", "vm.c", "irs.c", "parse.c", "execute.c", "run.c", "supervise.c",
-    "probe.c",
+    "guest/frame.c", "guest/host.c", "guest/vm.c", "guest/irs.c", "guest/parse.c",
+    "guest/execute.c", "guest/run.c", "guest/supervise.c", "guest/probe.c",
+    "kselftest_glue/judge.c",
 )  # fmt: skip
 GUEST_IMAGE: Final = "obj/el1/guest.bin"  # where the guest build leaves it, beside its ``init``
 _INCLUDE: Final = re.compile(r'^#include "(.*)"\n', re.M)
@@ -50,12 +52,13 @@ def _parts(program: Program, expected: Trace, image: bytes, about: str) -> Itera
     yield " */"
     yield "#define _GNU_SOURCE"
     yield "#include <sys/mount.h>\n#include <sys/reboot.h>\n#include <sys/stat.h>"
-    yield wire.c_header().replace(_ONCE, "")
-    included, taken = {"wire.h"}, set[str]()
+    yield (wire.c_header() + capabilities_h()).replace(_ONCE, "")
+    included, taken = {"wire.h", "capabilities.h"}, set[str]()
     for name in SOURCES:
-        yield _apart(_source(name, included), name.partition(".")[0], taken)
+        yield _apart(_source(name, included), Path(name).stem, taken)
     yield from _image(image)
-    yield from _data(program, expected)
+    yield "/* --- The program, and what the reference model expects of it --- */"
+    yield c_tables("reproducer", [Case.of(program, expected)])
     yield Path(__file__).with_name("reproducer.c").read_text()
 
 
@@ -65,16 +68,18 @@ def _listing(program: Program) -> Iterator[str]:
 
 
 def _source(name: str, included: set[str]) -> str:
-    """A file of guest/, with each header in the place where it is first included."""
+    """A file of ours, with each header in the place where it is first included."""
+    root = project_root()
 
     def header(match: re.Match[str]) -> str:
         if match[1] in included:
             return ""
         included.add(match[1])
-        return _source(match[1], included)
+        beside = f"{Path(name).parent}/{match[1]}"
+        return _source(beside if (root / beside).exists() else f"guest/{match[1]}", included)
 
-    text = _SPDX.sub("", (project_root() / "guest" / name).read_text()).replace(_ONCE, "")
-    return f"/* --- guest/{name} --- */\n{_INCLUDE.sub(header, text)}"
+    text = _SPDX.sub("", (root / name).read_text()).replace(_ONCE, "")
+    return f"/* --- {name} --- */\n{_INCLUDE.sub(header, text)}"
 
 
 def _apart(text: str, stem: str, taken: set[str]) -> str:
@@ -94,26 +99,3 @@ def _image(image: bytes) -> Iterator[str]:
     for at in range(0, len(image), 16):
         yield f'    ".byte {", ".join(f"{byte:#04x}" for byte in image[at : at + 16])}\\n"'
     yield '    "guest_image_end:\\n.popsection\\n");'
-
-
-def _data(program: Program, expected: Trace) -> Iterator[str]:
-    payload = wire.encode_program(program, 0)[wire.RUN_HEAD.size :]
-    yield "/* --- The program, and what the reference model expects of it --- */"
-    for capability in (Capability.VGIC_V5, Capability.CPU_SYSREGS, Capability.PMU):
-        yield f"#define NEEDS_{capability.name} {int(capability in program.needs)}"
-    yield "#define COUNT(array) (sizeof(array) / sizeof((array)[0]))"
-    yield "static const struct wire_record records[] = {"
-    for record in wire.RECORD.iter_unpack(payload):
-        yield f"\t{{ {', '.join(f'{field:#x}' for field in record)} }},"
-    yield "};"
-    yield "static const struct expectation {\n\tint32_t ret;\n\tuint32_t status;"
-    yield "\tuint64_t value, extra, known;\n\tconst char *what;\n} expected[] = {"
-    lines = Lister(program).lines()
-    for step, (index, guest, text) in zip(steps(program), lines, strict=True):
-        result = expected.results[step.record]
-        where = f"{index}" if guest is None else f"{index}.{guest}"
-        yield (
-            f"\t{{ {result.ret}, {int(result.status)}, {result.value:#x}, {result.extra:#x},"
-            f' {result.known:#x},\n\t  "{where}: {text}" }},'
-        )
-    yield "};"
