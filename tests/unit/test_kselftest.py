@@ -67,7 +67,7 @@ def _array(text: str, name: str) -> str:
 @pytest.mark.parametrize(
     "name",
     ["after-first-run/enabler0", "order/2-vcpus-1-first", "non-v5/pmu-needs-no-vgic",
-     "irs/address-highest"],
+     "irs/address-highest", "rerun/exposed-state-is-not-set-again"],  # the last: VHE or not
 )  # fmt: skip
 def test_every_host_finds_the_trace_that_the_model_has_for_it(name: str) -> None:
     program = programs()[name]
