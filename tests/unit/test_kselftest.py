@@ -189,7 +189,7 @@ OOPS = (Path(__file__).parent / "golden/oops-nvhe-v5.log").read_text()
     [
         (Ran("t", 0, "Random seed: 1\n"), [("", "PASS", "")]),
         (Ran("t", 4, "1..0 # SKIP - no vGICv3\n"), [("", "SKIP", "no vGICv3")]),
-        (Ran("t", 4, "SVE not supported\n"), [("", "SKIP", "SVE not supported")]),
+        (Ran("t", 4, "Random seed: 1\nSVE not supported\n"), [("", "SKIP", "SVE not supported")]),
         (Ran("t", 254, "mmap() failed\n"), [("", "FAIL", "exit status 254\nmmap() failed")]),
         (Ran("t", 0, "1..2\nok 1 a\nok 2 b # SKIP no MTE\n"),
          [("a", "PASS", ""), ("b", "SKIP", "no MTE")]),
