@@ -3,10 +3,11 @@
 #include <errno.h>
 #include <linux/kvm.h>
 #include <string.h>
-#include <sys/ioctl.h>
 
+#include "counter.h"
 #include "host.h"
 #include "irs.h"
+#include "kernel.h"
 #include "mark.h"
 #include "program.h"
 #include "vm.h"
@@ -22,7 +23,7 @@ union buffer {
 
 static struct wire_result done(int ret)
 {
-	return (struct wire_result){ .ret = ret < 0 ? -errno : 0, .status = STATUS_DONE };
+	return (struct wire_result){ .ret = ret < 0 ? ret : 0, .status = STATUS_DONE };
 }
 
 unsigned long attribute_request(unsigned int action)
@@ -55,7 +56,7 @@ static int attribute(int fd, const struct wire_record *record, const void *buffe
 		.addr = attribute_address(record, buffer),
 	};
 
-	return ioctl(fd, attribute_request(record->arg & 0xff), &attr);
+	return kernel_ioctl(fd, attribute_request(record->arg & 0xff), &attr);
 }
 
 /* Whether a value came back. */
@@ -68,8 +69,12 @@ static bool fetched(const struct wire_record *record, const struct wire_result *
 static struct wire_result device_attr(const struct wire_record *record)
 {
 	union buffer buffer = { .words = { record->c } };
-	struct wire_result result = done(attribute(vms[record->vm].device, record, &buffer));
+	struct wire_result result;
 
+	/* Of USERSPACE_PPIS the kernel writes two words; the second is 0, which must be seen */
+	if (record->arg >> 16 == KVM_DEV_ARM_VGIC_GRP_CTRL)
+		buffer.words[1] = ~0ULL;
+	result = done(attribute(vms[record->vm].device, record, &buffer));
 	if (fetched(record, &result)) {
 		result.value = buffer.words[0];
 		result.extra = buffer.words[1];
@@ -96,11 +101,12 @@ static struct wire_result copy_reg(const struct wire_record *record)
 		.attr = record->b,
 		.addr = (uintptr_t)&value,
 	};
-	struct wire_result result = done(ioctl(vms[record->vm].device, KVM_GET_DEVICE_ATTR, &attr));
+	struct wire_result result =
+		done(kernel_ioctl(vms[record->vm].device, KVM_GET_DEVICE_ATTR, &attr));
 
 	if (result.ret)
 		return result;
-	result = done(ioctl(vms[record->arg & 0xffff].device, KVM_SET_DEVICE_ATTR, &attr));
+	result = done(kernel_ioctl(vms[record->arg & 0xffff].device, KVM_SET_DEVICE_ATTR, &attr));
 	result.value = value;
 	return result;
 }
@@ -113,8 +119,8 @@ static struct wire_result one_reg(const struct wire_record *record)
 	struct wire_result result;
 
 	if (record->arg == ACTION_SET)
-		return done(ioctl(fd, KVM_SET_ONE_REG, &reg));
-	result = done(ioctl(fd, KVM_GET_ONE_REG, &reg));
+		return done(kernel_ioctl(fd, KVM_SET_ONE_REG, &reg));
+	result = done(kernel_ioctl(fd, KVM_GET_ONE_REG, &reg));
 	if (!result.ret)
 		result.value = buffer.words[0];
 	return result;
@@ -124,30 +130,25 @@ static struct wire_result irq_line(const struct wire_record *record)
 {
 	struct kvm_irq_level line = { .irq = (uint32_t)record->a, .level = record->arg };
 
-	return done(ioctl(vms[record->vm].fd, KVM_IRQ_LINE, &line));
-}
-
-/* From functions that return a negative errno themselves. */
-static struct wire_result code(int error)
-{
-	return (struct wire_result){ .ret = error, .status = STATUS_DONE };
+	return done(kernel_ioctl(vms[record->vm].fd, KVM_IRQ_LINE, &line));
 }
 
 static struct wire_result execute(const struct wire_record *record)
 {
 	switch (record->code) {
 	case OP_CREATE_VM:
-		return code(vm_create(record->vm));
+		return done(vm_create(record->vm));
 	case OP_CLOSE_VM:
-		return code(vm_close(record->vm));
+		return done(progress.width > 1 ? vm_close_shared(record->vm) :
+						 vm_close(record->vm));
 	case OP_CREATE_DEVICE:
-		return code(vm_create_device(record->vm, record->arg, (uint32_t)record->a));
+		return done(vm_create_device(record->vm, record->arg, (uint32_t)record->a));
 	case OP_PLACE_IRS:
 		return irs_place(record);
 	case OP_CREATE_VCPU:
-		return code(vm_create_vcpu(record->vm, record->vcpu, record->a));
+		return done(vm_create_vcpu(record->vm, record->vcpu, record->a));
 	case OP_INIT_VCPU:
-		return code(vcpu_init(record->vm, record->vcpu, (uint32_t)record->a));
+		return done(vcpu_init(record->vm, record->vcpu, (uint32_t)record->a));
 	case OP_DEVICE_ATTR:
 		return device_attr(record);
 	case OP_VCPU_ATTR:
@@ -162,27 +163,44 @@ static struct wire_result execute(const struct wire_record *record)
 		return one_reg(record);
 	case OP_IRQ_LINE:
 		return irq_line(record);
+	case OP_DELAY:
+		delay_ns(record->a);
+		return done(0);
 	}
-	return code(-ENOSYS); /* program_parse() knows all */
+	return done(-ENOSYS); /* program_parse() knows all */
+}
+
+uint32_t execute_one(uint32_t index, unsigned int branch)
+{
+	/* The supervisor does not touch the program while it runs. */
+	const struct program *program = (const struct program *)&progress.program;
+	const struct wire_record *record = &program->records[index];
+	volatile struct branch_progress *mine = &progress.branches[branch];
+
+	__atomic_store_n(&mine->record, index, __ATOMIC_RELEASE);
+	if (record->code == OP_RUN) {
+		vcpu_run(record, index, branch);
+		index += (uint32_t)record->a;
+	} else {
+		progress.results[index] = execute(record);
+	}
+	__atomic_store_n(&mine->record, NO_RECORD, __ATOMIC_RELEASE);
+	return index + 1;
 }
 
 void program_execute(void)
 {
-	/* The supervisor does not touch the program while it runs. */
 	const struct program *program = (const struct program *)&progress.program;
 	uint32_t operation = 0;
 
+	progress.width = 1;
 	ist_reset();
-	for (uint32_t i = 0; i < program->count; i++) {
-		const struct wire_record *record = &program->records[i];
-
+	for (uint32_t i = 0; i < program->count;) {
 		mark(MARK_OPERATION(progress.sequence, operation++));
-		if (record->code == OP_RUN) {
-			vcpu_run(record, i);
-			i += (uint32_t)record->a;
-		} else {
-			progress.results[i] = execute(record);
-		}
+		if (program->records[i].code == OP_PARALLEL)
+			i = parallel_execute(i);
+		else
+			i = execute_one(i, 0);
 	}
 	mark(MARK_OPERATION(progress.sequence, operation)); /* its VMs go */
 }

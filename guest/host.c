@@ -11,7 +11,7 @@
 
 #define DATA_SIZE (MAX_VCPUS * MAILBOX_SIZE)
 
-struct host host = { .kvm = -1, .vm = -1 };
+struct host host = { .kvm = -1, .vm = -1, .nothing = -1, .cpus = 1 };
 
 extern const uint8_t guest_image[], guest_image_end[];
 
@@ -96,6 +96,10 @@ int host_init(void)
 	if (sigprocmask(SIG_BLOCK, &blocked, NULL) || sigaction(SIGNAL_KICK, &kick, NULL))
 		return -errno;
 	signal(SIGPIPE, SIG_IGN);
+	host.nothing = open("/", O_PATH | O_CLOEXEC);
+	if (host.nothing < 0)
+		return -errno;
+	host.cpus = (unsigned int)sysconf(_SC_NPROCESSORS_ONLN);
 	host_open_kvm();
 	return allocate_memory();
 }

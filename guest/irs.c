@@ -5,10 +5,10 @@
 #include <linux/kvm.h>
 #include <stdbool.h>
 #include <string.h>
-#include <sys/ioctl.h>
 
 #include "channel.h"
 #include "host.h"
+#include "kernel.h"
 #include "vm.h"
 
 /* struct kvm_vgic_v5_ist: not in a released header yet. */
@@ -30,7 +30,7 @@ static uint32_t *table_of(struct image *image, unsigned int type)
 
 static struct wire_result done(int ret)
 {
-	return (struct wire_result){ .ret = ret < 0 ? -errno : 0, .status = STATUS_DONE };
+	return (struct wire_result){ .ret = ret < 0 ? ret : 0, .status = STATUS_DONE };
 }
 
 struct wire_result irs_place(const struct wire_record *record)
@@ -42,13 +42,13 @@ struct wire_result irs_place(const struct wire_record *record)
 		.addr = (uintptr_t)&address,
 	};
 	int fd = vms[record->vm].device;
-	struct wire_result result = done(ioctl(fd, KVM_HAS_DEVICE_ATTR, &attr));
+	struct wire_result result = done(kernel_ioctl(fd, KVM_HAS_DEVICE_ATTR, &attr));
 
 	if (result.ret == -ENXIO)
 		return done(0); /* no IRS, no need for an address */
 	if (result.ret)
 		return result;
-	result = done(ioctl(fd, KVM_SET_DEVICE_ATTR, &attr));
+	result = done(kernel_ioctl(fd, KVM_SET_DEVICE_ATTR, &attr));
 	result.value = !result.ret;
 	return result;
 }
@@ -71,7 +71,7 @@ struct wire_result ist_attr(const struct wire_record *record)
 		buffers.lpi_address = (uintptr_t)lpis;
 	attr.addr = attribute_address(record, &buffers);
 	image->used = true;
-	result = done(ioctl(vms[record->vm].device, attribute_request(action), &attr));
+	result = done(kernel_ioctl(vms[record->vm].device, attribute_request(action), &attr));
 	if (!result.ret && action == ACTION_GET) {
 		result.value = crc32((const uint8_t *)spis, buffers.spi_size);
 		result.extra = crc32((const uint8_t *)lpis, buffers.lpi_size);

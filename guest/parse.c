@@ -32,7 +32,7 @@ int register_lookup(uint32_t encoding, unsigned int *read_flags, unsigned int *w
 
 static bool is_guest_code(unsigned int code)
 {
-	return code >= OP_GUEST_READ && code <= OP_GUEST_IRS_WRITE;
+	return code >= OP_GUEST_READ && code <= OP_GUEST_SPIN;
 }
 
 static const char *check_attribute(const struct wire_record *record)
@@ -74,7 +74,12 @@ static const char *check(const struct wire_record *record)
 	case OP_RUN:
 	case OP_GUEST_WFI:
 	case OP_GUEST_WINDOW:
+	case OP_PARALLEL:
+	case OP_BRANCH:
 		return NULL;
+	case OP_DELAY:
+	case OP_GUEST_SPIN:
+		return record->a <= MAX_DELAY_NS ? NULL : "too long a delay";
 	case OP_DEVICE_ATTR:
 	case OP_VCPU_ATTR:
 		return check_attribute(record);
@@ -99,6 +104,72 @@ static const char *check(const struct wire_record *record)
 	return "no such operation";
 }
 
+/* How far the section under way goes, and the branch of it. */
+struct nesting {
+	uint32_t section_end, branches, branch_end;
+	uint8_t runs[MAX_VMS], others[MAX_VMS]; /* vCPUs that this branch, and others, run */
+};
+
+static bool belongs_into_a_branch(unsigned int code)
+{
+	switch (code) {
+	case OP_CLOSE_VM:
+	case OP_CREATE_DEVICE:
+	case OP_INIT_VCPU:
+	case OP_DEVICE_ATTR:
+	case OP_VCPU_ATTR:
+	case OP_COPY_REG:
+	case OP_ONE_REG:
+	case OP_IRQ_LINE:
+	case OP_RUN:
+	case OP_DELAY:
+		return true;
+	}
+	return is_guest_code(code);
+}
+
+/* What is wrong with a record in its place, or NULL. */
+static const char *check_nesting(struct nesting *nesting, const struct wire_record *record,
+				 uint32_t index, uint32_t count)
+{
+	unsigned int code = record->code;
+
+	if (code == OP_PARALLEL) {
+		if (index < nesting->section_end)
+			return "a section in a section";
+		if (!record->arg || record->arg > MAX_BRANCHES || record->a >= count - index)
+			return "no such section";
+		*nesting = (struct nesting){
+			index + 1 + (uint32_t)record->a, record->arg, index + 1, { 0 }, { 0 }
+		};
+		return NULL;
+	}
+	if (index >= nesting->section_end)
+		return code == OP_BRANCH ? "a branch outside of a section" : NULL;
+	if (index == nesting->branch_end) {
+		if (code != OP_BRANCH || !nesting->branches-- ||
+		    record->a >= nesting->section_end - index)
+			return "no such branch";
+		nesting->branch_end = index + 1 + (uint32_t)record->a;
+		for (unsigned int vm = 0; vm < MAX_VMS; vm++)
+			nesting->others[vm] |= nesting->runs[vm];
+		memset(nesting->runs, 0, sizeof(nesting->runs));
+	} else if (!belongs_into_a_branch(code)) {
+		return "not for a branch";
+	} else if (code == OP_RUN || code == OP_INIT_VCPU) {
+		if (nesting->others[record->vm] & 1 << record->vcpu)
+			return "another branch runs this vCPU";
+		if (code == OP_RUN && record->a >= nesting->branch_end - index)
+			return "a RUN beyond its branch";
+		nesting->runs[record->vm] |= (uint8_t)(1 << record->vcpu);
+	}
+	if (index + 1 == nesting->section_end && nesting->branches)
+		return "a section without all of its branches";
+	if (index + 1 == nesting->section_end && index + 1 != nesting->branch_end)
+		return "a branch beyond its section";
+	return NULL;
+}
+
 static bool reject(char *reason, size_t size, const char *format, ...)
 {
 	va_list args;
@@ -114,6 +185,7 @@ bool program_parse(struct program *program, const uint8_t *payload, size_t size,
 {
 	struct wire_run head;
 	uint64_t guest = 0; /* guest records that the last RUN announced */
+	struct nesting nesting = { 0 };
 
 	if (size < sizeof(head))
 		return reject(reason, reason_size, "a program of %zu bytes", size);
@@ -136,6 +208,8 @@ bool program_parse(struct program *program, const uint8_t *payload, size_t size,
 		if (!wrong && is_guest_code(record->code) != (guest > 0))
 			wrong = guest ? "not a guest operation, inside a RUN" :
 					"a guest operation outside a RUN";
+		if (!wrong)
+			wrong = check_nesting(&nesting, record, i, program->count);
 		if (wrong)
 			return reject(reason, reason_size, "record %u (code %u): %s", i,
 				      record->code, wrong);

@@ -19,12 +19,14 @@ struct program {
  *
  * Only the supervisor can tell a blocked WFI from a completed one: it watches ``waiting`` in the
  * mailbox of the vCPU that runs, and interrupts that vCPU when the guest has not left the same WFI
- * for ``wait_ms``.
+ * for ``wait_ms``.  In a parallel section each branch has a watch of its own.
  */
-struct progress {
-	struct program program;
-	uint32_t sequence; /* of the frame that brought it */
-	uint32_t done;	   /* executed, and its VMs are gone */
+#define NO_RECORD UINT32_MAX
+
+struct branch_progress {
+	uint32_t record;   /* the operation under way, or NO_RECORD */
+	uint32_t done;	   /* this branch has ended */
+	uint32_t tid, cpu; /* of its thread; 0 outside of parallel sections */
 	struct {
 		uint32_t armed; /* 0, or the number of this watch */
 		uint32_t vm, vcpu, wait_ms;
@@ -33,6 +35,14 @@ struct progress {
 	struct {
 		uint32_t vm, vcpu, first, count; /* guest operations under way, for the survivor */
 	} run;
+};
+
+struct progress {
+	struct program program;
+	uint32_t sequence; /* of the frame that brought it */
+	uint32_t done;	   /* executed, and its VMs are gone */
+	uint32_t width;	   /* branches under way: 1, the first, outside of parallel sections */
+	struct branch_progress branches[MAX_BRANCHES];
 	struct wire_result results[MAX_RECORDS];
 };
 
@@ -45,6 +55,15 @@ bool program_parse(struct program *program, const uint8_t *payload, size_t size,
 /* Execute every operation of progress.program in this process. */
 void program_execute(void);
 
+/* Execute the operation at a record; the record after it. */
+uint32_t execute_one(uint32_t index, unsigned int branch);
+
+/* Execute a parallel section in threads; the record after it. */
+uint32_t parallel_execute(uint32_t index);
+
+/* A process is stuck in the kernel: its threads keep their stacks. */
+void parallel_abandon(void);
+
 /* Index of a register in the wire's table, or -1; its guest_flags as a side effect. */
 int register_lookup(uint32_t encoding, unsigned int *read_flags, unsigned int *write_flags);
 
@@ -54,5 +73,5 @@ int register_lookup(uint32_t encoding, unsigned int *read_flags, unsigned int *w
  */
 int program_supervise(uint32_t *ending, uint32_t *signal);
 
-/* Copy what the guest did of the run under way (progress.run) to the results. */
-void run_harvest(void);
+/* Copy what the guest did of a branch's run under way to the results. */
+void run_harvest(unsigned int branch);

@@ -5,10 +5,10 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "host.h"
+#include "kernel.h"
 #include "program.h"
 #include "vm.h"
 
@@ -40,13 +40,14 @@ static bool fill_mailbox(volatile struct mailbox *box, const struct wire_record 
 	return may_block;
 }
 
-void run_harvest(void)
+void run_harvest(unsigned int branch)
 {
-	volatile struct mailbox *box = mailbox_of(progress.run.vm, progress.run.vcpu);
+	volatile struct branch_progress *mine = &progress.branches[branch];
+	volatile struct mailbox *box = mailbox_of(mine->run.vm, mine->run.vcpu);
 
-	for (uint32_t i = 0; i < progress.run.count; i++) {
+	for (uint32_t i = 0; i < mine->run.count; i++) {
 		volatile struct guest_entry *entry = &box->entries[i];
-		volatile struct wire_result *result = &progress.results[progress.run.first + i];
+		volatile struct wire_result *result = &progress.results[mine->run.first + i];
 
 		if (entry->status == STATUS_NOT_REACHED)
 			break;
@@ -54,18 +55,19 @@ void run_harvest(void)
 		result->value = entry->value;
 		result->extra = entry->extra;
 	}
-	progress.run.count = 0;
+	mine->run.count = 0;
 }
 
-static void watch(unsigned int vm, unsigned int vcpu, uint32_t wait_ms)
+static void watch(volatile struct branch_progress *mine, const struct wire_record *record)
 {
 	static uint32_t number;
 
-	progress.watch.vm = vm;
-	progress.watch.vcpu = vcpu;
-	progress.watch.wait_ms = wait_ms;
-	progress.watch.verdict = 0;
-	__atomic_store_n(&progress.watch.armed, ++number, __ATOMIC_RELEASE);
+	mine->watch.vm = record->vm;
+	mine->watch.vcpu = record->vcpu;
+	mine->watch.wait_ms = record->arg;
+	mine->watch.verdict = 0;
+	__atomic_store_n(&mine->watch.armed, __atomic_add_fetch(&number, 1, __ATOMIC_RELAXED),
+			 __ATOMIC_RELEASE);
 	kill(getppid(), SIGNAL_WATCH);
 }
 
@@ -97,18 +99,19 @@ static void log_panic(const volatile struct mailbox *box, unsigned int vcpu)
 }
 
 /* KVM_RUN until the guest has done its list, or cannot. */
-static struct wire_result run_guest(const struct vcpu *vcpu, volatile struct mailbox *box)
+static struct wire_result run_guest(const struct vcpu *vcpu, volatile struct mailbox *box,
+				    const volatile struct branch_progress *mine)
 {
 	struct wire_result result = { .status = STATUS_DONE };
+	int error;
 
-	while (ioctl(vcpu->fd, KVM_RUN, 0) < 0) {
-		int error = errno;
-		uint64_t verdict = progress.watch.verdict;
+	while ((error = kernel_ioctl(vcpu->fd, KVM_RUN, NULL)) < 0) {
+		uint64_t verdict = mine->watch.verdict;
 
-		if (error == EINTR && (!verdict || verdict != box->waiting))
+		if (error == -EINTR && (!verdict || verdict != box->waiting))
 			continue;
-		result.ret = -error;
-		result.value = error == EINTR ? RUN_INTERRUPTED : RUN_FAILED;
+		result.ret = error;
+		result.value = error == -EINTR ? RUN_INTERRUPTED : RUN_FAILED;
 		return result;
 	}
 
@@ -122,8 +125,9 @@ static struct wire_result run_guest(const struct vcpu *vcpu, volatile struct mai
 	return result;
 }
 
-void vcpu_run(const struct wire_record *record, uint32_t index)
+void vcpu_run(const struct wire_record *record, uint32_t index, unsigned int branch)
 {
+	volatile struct branch_progress *mine = &progress.branches[branch];
 	struct vcpu *vcpu = &vms[record->vm].vcpus[record->vcpu];
 	volatile struct mailbox *box = mailbox_of(record->vm, record->vcpu);
 	uint32_t count = (uint32_t)record->a;
@@ -131,23 +135,24 @@ void vcpu_run(const struct wire_record *record, uint32_t index)
 	struct wire_result result;
 	bool panicked;
 
-	progress.run.vm = record->vm;
-	progress.run.vcpu = record->vcpu;
-	progress.run.first = index + 1;
-	progress.run.count = count;
+	mine->run.vm = record->vm;
+	mine->run.vcpu = record->vcpu;
+	mine->run.first = index + 1;
+	mine->run.count = count;
 
 	if (vcpu->restart)
 		vcpu_set_entry(record->vm, record->vcpu);
 	if (vcpu->powered_off)
 		box->waiting = WAITING_TO_START;
-	progress.watch.verdict = 0;
+	mine->watch.verdict = 0;
 	if (may_block) {
-		watch(record->vm, record->vcpu, record->arg);
+		watch(mine, record);
 		allow_kick(true);
 	}
-	result = run_guest(vcpu, box);
+	vcpu_begin_run(vcpu);
+	result = run_guest(vcpu, box, mine);
 	if (may_block) {
-		__atomic_store_n(&progress.watch.armed, 0, __ATOMIC_RELEASE);
+		__atomic_store_n(&mine->watch.armed, 0, __ATOMIC_RELEASE);
 		allow_kick(false);
 	}
 
@@ -157,8 +162,9 @@ void vcpu_run(const struct wire_record *record, uint32_t index)
 		   vcpu->run->mmio.phys_addr == GUEST_MMIO_PANIC;
 	if (panicked)
 		log_panic(box, record->vcpu);
+	vcpu_end_run(vcpu);
 	/* After its own reports (END, PANIC) the guest goes back to its entry by itself. */
 	vcpu->restart = result.ret || (result.value == RUN_OTHER && !panicked);
-	run_harvest();
+	run_harvest(branch);
 	progress.results[index] = result;
 }

@@ -3,11 +3,13 @@
  * A process for each program: its deadline, its death, and its blocked WFIs.
  *
  * The process shares the agent's memory.  A copy of it would cost as much as the life of a VM: page
- * tables, faults, and under TCG the TLB at each change of the address space.
+ * tables, faults, and under TCG the TLB at each change of the address space.  So while it runs, the
+ * agent calls the kernel without libc (kernel.h): its errno is the process's, too.
  */
 #include <errno.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -17,6 +19,7 @@
 
 #include "clock.h"
 #include "host.h"
+#include "kernel.h"
 #include "mark.h"
 #include "program.h"
 #include "vm.h"
@@ -34,51 +37,129 @@
 
 volatile struct progress progress;
 
+/* What was seen of each branch, and how many times running. */
 struct observer {
-	uint32_t armed;
-	uint64_t waiting;
+	uint32_t armed[MAX_BRANCHES];
+	uint64_t waiting[MAX_BRANCHES];
 	unsigned int times;
 };
 
-/* While a program's process runs, errno is its own: the agent calls the kernel without libc. */
-static long kernel(long number, long a, long b, long c, long d)
+static uint64_t waiting_of(const volatile struct branch_progress *branch)
 {
-	register long x8 asm("x8") = number;
-	register long x0 asm("x0") = a;
-	register long x1 asm("x1") = b;
-	register long x2 asm("x2") = c;
-	register long x3 asm("x3") = d;
+	return mailbox_of(branch->watch.vm, branch->watch.vcpu)->waiting;
+}
 
-	asm volatile("svc 0" : "+r"(x0) : "r"(x8), "r"(x1), "r"(x2), "r"(x3) : "memory", "cc");
-	return x0;
+/* Whether a vCPU's guest sits in a WFI, so that its other ioctls wait for it. */
+static bool kept_by_another(const struct wire_record *record)
+{
+	for (uint32_t i = 0; i < progress.width; i++) {
+		const volatile struct branch_progress *other = &progress.branches[i];
+
+		if (__atomic_load_n(&other->watch.armed, __ATOMIC_ACQUIRE) &&
+		    other->watch.vm == record->vm && other->watch.vcpu == record->vcpu &&
+		    waiting_of(other))
+			return true;
+	}
+	return false;
+}
+
+/* Whether a branch can do no more on its own account, however long one waits. */
+static bool is_stuck(const volatile struct branch_progress *branch)
+{
+	uint32_t record = __atomic_load_n(&branch->record, __ATOMIC_ACQUIRE);
+
+	if (branch->done)
+		return true;
+	if (__atomic_load_n(&branch->watch.armed, __ATOMIC_ACQUIRE))
+		return waiting_of(branch) != 0;
+	if (record == NO_RECORD)
+		return false;
+	switch (progress.program.records[record].code) {
+	case OP_INIT_VCPU:
+	case OP_VCPU_ATTR:
+	case OP_ONE_REG:
+		return kept_by_another((const void *)&progress.program.records[record]);
+	}
+	return false;
+}
+
+/* The first branch whose guest may be in a WFI, or NULL. */
+static volatile struct branch_progress *first_watched(void)
+{
+	for (uint32_t i = 0; i < progress.width; i++)
+		if (__atomic_load_n(&progress.branches[i].watch.armed, __ATOMIC_ACQUIRE))
+			return &progress.branches[i];
+	return NULL;
 }
 
 /* Microseconds to the next observation, or -1. */
 static int64_t interval_us(void)
 {
-	int64_t interval = (int64_t)progress.watch.wait_ms * 1000 / OBSERVATIONS;
+	const volatile struct branch_progress *branch = first_watched();
+	int64_t interval;
 
-	if (!__atomic_load_n(&progress.watch.armed, __ATOMIC_ACQUIRE))
+	if (!branch)
 		return -1;
+	interval = (int64_t)branch->watch.wait_ms * 1000 / OBSERVATIONS;
 	return interval > 1000 ? interval : 1000;
 }
 
+/* Where we may run, if we are not there. */
+static cpu_set_t home;
+static bool away;
+
+/*
+ * From the CPUs of the branches in turn: one that does not get around to running us does not get
+ * around to waking a guest either.
+ */
+static void go_to_cpu_of(const volatile struct branch_progress *branch)
+{
+	cpu_set_t set;
+
+	if (!away && kernel(SYS_sched_getaffinity, 0, sizeof(home), (long)&home, 0) < 0)
+		return;
+	away = true;
+	CPU_ZERO(&set);
+	CPU_SET(branch->cpu, &set);
+	kernel(SYS_sched_setaffinity, 0, sizeof(set), (long)&set, 0);
+}
+
+static void go_home(void)
+{
+	if (away)
+		kernel(SYS_sched_setaffinity, 0, sizeof(home), (long)&home, 0);
+	away = false;
+}
+
+/*
+ * If nothing has moved, and nothing can, for long enough: the first guest in a WFI has to leave it.
+ * It is the first, so that what follows does not depend on chance.
+ */
 static void observe(struct observer *observer, pid_t pid)
 {
-	uint32_t armed = __atomic_load_n(&progress.watch.armed, __ATOMIC_ACQUIRE);
-	uint64_t waiting;
+	volatile struct branch_progress *first = first_watched();
+	bool same = first != NULL;
 
-	if (!armed)
-		return;
-	waiting = mailbox_of(progress.watch.vm, progress.watch.vcpu)->waiting;
-	if (!waiting || waiting != observer->waiting || armed != observer->armed) {
-		*observer = (struct observer){ armed, waiting, 0 };
+	if (progress.width > 1)
+		go_to_cpu_of(&progress.branches[observer->times % progress.width]);
+	for (uint32_t i = 0; i < progress.width; i++) {
+		const volatile struct branch_progress *branch = &progress.branches[i];
+		uint32_t armed = __atomic_load_n(&branch->watch.armed, __ATOMIC_ACQUIRE);
+		uint64_t waiting = armed ? waiting_of(branch) : 0;
+
+		same = same && is_stuck(branch) && armed == observer->armed[i] &&
+		       waiting == observer->waiting[i];
+		observer->armed[i] = armed;
+		observer->waiting[i] = waiting;
+	}
+	if (!same) {
+		observer->times = 0;
 		return;
 	}
 	/* Again and again: the first kick may come between two KVM_RUNs. */
 	if (++observer->times >= OBSERVATIONS) {
-		progress.watch.verdict = waiting;
-		kernel(SYS_kill, pid, SIGNAL_KICK, 0, 0);
+		first->watch.verdict = waiting_of(first);
+		kernel(SYS_tgkill, pid, first->tid ? first->tid : (uint32_t)pid, SIGNAL_KICK, 0);
 	}
 }
 
@@ -144,8 +225,8 @@ int program_supervise(uint32_t *ending, uint32_t *signal)
 		}
 	}
 	progress.done = 0;
-	memset((void *)&progress.watch, 0, sizeof(progress.watch));
-	memset((void *)&progress.run, 0, sizeof(progress.run));
+	progress.width = 0;
+	memset((void *)progress.branches, 0, sizeof(progress.branches));
 	memset((void *)progress.results, 0, progress.program.count * sizeof(progress.results[0]));
 	pid = clone(live, stack + STACK_SIZE, CLONE_VM | CLONE_FS | CLONE_SIGHAND | SIGCHLD, NULL);
 	if (pid < 0)
@@ -156,14 +237,18 @@ int program_supervise(uint32_t *ending, uint32_t *signal)
 	if (!await(pid, progress.program.deadline_ms, &status)) {
 		*ending = ENDING_DEADLINE;
 		kernel(SYS_kill, pid, SIGKILL, 0, 0);
-		progress.watch.armed = 0;
-		if (!await(pid, DEATH_MS, &status))
+		progress.width = 0; /* nothing is watched any more */
+		if (!await(pid, DEATH_MS, &status)) {
 			stack = NULL; /* the kernel may yet write to it */
+			parallel_abandon();
+		}
 	} else if (!progress.done) {
 		*ending = ENDING_KILLED;
 		*signal = WIFSIGNALED(status) ? (uint32_t)WTERMSIG(status) : 0;
 	}
-	run_harvest();
+	for (unsigned int branch = 0; branch < MAX_BRANCHES; branch++)
+		run_harvest(branch);
+	go_home();
 	if (!progress.done)
 		vm_bury_all();
 	return 0;

@@ -8,12 +8,12 @@ import dataclasses
 import json
 import os
 import signal
-import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from types import FrameType
 
@@ -21,20 +21,27 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from harness.coverage.command import command_coverage, coverage_options
 from harness.errors import HarnessError, ProvisionError
 from harness.fuzz import commands as fuzz
 from harness.hwtrace.command import add_options, lines
 from harness.kselftest import command as selftest
+from harness.mutants import options as mutants
+from harness.nightly import command as nightly
+from harness.nightly import kernelci
 from harness.provision import Listing, Provisioner, default_images, load_images, project_root
-from harness.provision.process import run
+from harness.provision.process import child, run
 from harness.provision.system import Need, ensure
+from harness.results import command as results
+from harness.trees import bisect as trees_bisect
+from harness.trees import watch as trees_watch
 
 EXIT_KERNEL = 1
 EXIT_INTERRUPTED = 130
 _PYTEST_FAILED = 1
 _SHORT = 12
-_LATE_SECONDS = 30
 _CLANG_FORMAT = (Need("clang-format", ("clang-format",)),)
+_BROWSER = (Need("chromium", ("chromium", "chromium-browser", "google-chrome")),)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -44,8 +51,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         signal.signal(signal.SIGTERM, _terminated)
         ours, pytest_arguments = _split(arguments)
         options = _parser().parse_args(ours)
-        if pytest_arguments and options.command is not command_run:
-            _parser().error("only `run` takes arguments after --")
+        if pytest_arguments and options.command not in (command_run, trees_watch.command_watch):
+            _parser().error("only `run` and `watch` take arguments after --")
         options.pytest_arguments = pytest_arguments
         code: int = options.command(options)
         return code
@@ -133,6 +140,26 @@ def _parser() -> argparse.ArgumentParser:
 
     sub = add("selftest", selftest.command_selftest, "The suite as a kernel selftest.")
     selftest.add_options(sub)
+    sub = add("mutants", mutants.command_mutants, "Run the suite on kernels that deserve to fail.")
+    mutants.options(sub)
+
+    sub = add("coverage", command_coverage, "Show what is reached in a kernel with gcov.")
+    coverage_options(sub)
+
+    sub = add("export", results.command_export, "Convert a session's results for other tools.")
+    results.export_options(sub)
+
+    sub = add("nightly", nightly.command_nightly, "Run the matrix of images.yaml, and compare.")
+    nightly.nightly_options(sub)
+
+    sub = add(
+        "kernelci", kernelci.command_kernelci, "Do one job of KernelCI: JSON in, results out."
+    )
+    kernelci.kernelci_options(sub)
+    sub = add("bisect", trees_bisect.command_bisect, "Find the commit that broke a program.")
+    trees_bisect.bisect_options(sub)
+    sub = add("watch", trees_watch.command_watch, "Judge a tree again whenever it changes.")
+    trees_watch.watch_options(sub)
 
     add("test", command_test, "Run the project's own checks and tests.")
     return parser
@@ -292,21 +319,7 @@ def _pytest(kernel: str, options: argparse.Namespace) -> int:
     if not any(Path(a).exists() for a in named):
         argv.append(str(project_root() / "tests" / "target"))
     print(f"\n{kernel}", flush=True)
-    return _child(argv)
-
-
-def _child(argv: Sequence[str], cwd: Path | None = None) -> int:
-    """Run in the foreground; after Ctrl-C, wait for it to end in order."""
-    with subprocess.Popen(argv, cwd=cwd) as child:
-        try:
-            return child.wait()
-        except KeyboardInterrupt:
-            child.terminate()
-            try:
-                child.wait(_LATE_SECONDS)
-            except subprocess.TimeoutExpired:
-                child.kill()
-            raise
+    return child(argv)
 
 
 def _result(code: int) -> str:
@@ -364,13 +377,18 @@ def command_trace(options: argparse.Namespace) -> int:
 def command_test(_options: argparse.Namespace) -> int:
     """All of the project's own checks, to the end, whatever fails; 0 only if all passed."""
     root = project_root()
-    ensure(_CLANG_FORMAT, run, lambda message: print(f"gicv5: {message}", file=sys.stderr))
+    say = partial(print, "gicv5:", file=sys.stderr)
+    ensure(_CLANG_FORMAT, run, say)
+    try:
+        ensure(_BROWSER, run, say)
+    except ProvisionError as error:  # its tests are skipped, and say why
+        say(f"no browser: {error.what}")
     outcomes: list[tuple[str, str, int, float]] = []
     with tempfile.TemporaryDirectory(prefix="gicv5-test.") as scratch:
         for name, argv in _checks(root, Path(scratch)):
             print(f"\n{name}", flush=True)
             start = time.monotonic()
-            code = _child(argv, cwd=root)
+            code = child(argv, cwd=root)
             outcomes.append((name, "FAIL" if code else "PASS", code, time.monotonic() - start))
     _print_outcomes([(name, result, code, seconds) for name, result, code, seconds in outcomes])
     return 1 if any(code for _, _, code, _ in outcomes) else 0

@@ -11,6 +11,7 @@ which is the kernel's index, and is not the vCPU id.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import Enum, IntEnum
 from typing import Final
@@ -21,6 +22,8 @@ from harness.ppi import Register, reg
 MAX_VMS: Final = 4
 MAX_VCPUS: Final = 8
 MAX_RECORDS: Final = 1024
+MAX_BRANCHES: Final = 4
+MAX_DELAY_NS: Final = 10_000_000
 MAX_IST_BYTES: Final = 4 << 16  # a saved LPI IST with 16 bits of ID, 4 bytes an entry
 
 # include/uapi/linux/kvm.h and arch/arm64/include/uapi/asm/kvm.h, Linux 7.3
@@ -123,7 +126,14 @@ class IrsWrite:
     wide: bool = False
 
 
-GuestOp = Read | Write | Wfi | Window | IrsRead | IrsWrite
+@dataclass(frozen=True, slots=True)
+class Spin:
+    """Busy-wait this long by the counter (CNTVCT_EL0), without an exit; at most MAX_DELAY_NS."""
+
+    ns: int
+
+
+GuestOp = Read | Write | Wfi | Window | IrsRead | IrsWrite | Spin
 
 # --- what userspace does -------------------------------------------------------------------------
 
@@ -300,10 +310,54 @@ class Run:
     wait_ms: int = 200
 
 
+@dataclass(frozen=True, slots=True)
+class Delay:
+    """Busy-wait this long by the counter; at most MAX_DELAY_NS.  It moves what follows against what
+    other branches do, and has no other effect."""
+
+    ns: int
+
+
+BranchOp = (
+    CloseVm | CreateDevice | InitVcpu | DeviceAttr | VcpuAttr | CopyReg | OneReg | IrqLine | Run
+    | Delay
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """What one thread does in a parallel section, on host CPU ``cpu`` modulo their number."""
+
+    ops: tuple[BranchOp, ...]
+    cpu: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Parallel:
+    """Branches that start at the same moment; the section ends when all have ended.
+
+    At most MAX_BRANCHES.  A vCPU is run, and initialised again, by one branch only: both ends share
+    its mailbox.  Results: one of the section; then branch after branch one of the branch and those
+    of its operations.  A branch's value is when it started and when it ended, in ns since all were
+    released, 32 bits each: it is not compared.
+    """
+
+    branches: tuple[Branch, ...]
+
+
 Op = (
     CreateVm | CloseVm | CreateDevice | PlaceIrs | CreateVcpu | InitVcpu | DeviceAttr | VcpuAttr
-    | CopyReg | Ist | IstEntry | OneReg | IrqLine | Run
+    | CopyReg | Ist | IstEntry | OneReg | IrqLine | Run | Delay | Parallel
 )  # fmt: skip
+
+
+def flat(ops: Iterable[Op]) -> Iterator[Op]:
+    """The operations, and those in the branches of each parallel section behind it."""
+    for op in ops:
+        yield op
+        if isinstance(op, Parallel):
+            for branch in op.branches:
+                yield from branch.ops
 
 
 class Capability(Enum):
@@ -314,6 +368,7 @@ class Capability(Enum):
     NO_CPU_SYSREGS = "a kernel without CPU_SYSREGS"
     PMU = "PMUv3"
     IRS = "IRS of a VGICv5"
+    CPUS = "two host CPUs"
 
 
 @dataclass(frozen=True, slots=True)

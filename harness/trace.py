@@ -4,11 +4,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import IntEnum
 
 from harness.ppi import U64
-from harness.program import GuestOp, Op, Program, Run
+from harness.program import Branch, GuestOp, Op, Parallel, Program, Run
 
 
 class Status(IntEnum):
@@ -74,25 +74,56 @@ class Trace:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """Where a record stands: operation ``op`` of a program, and guest operation ``guest`` of it."""
+    """Where a record stands: operation ``op`` of a program, and guest operation ``guest`` of it.
+
+    In a parallel section ``op_index`` is that of the section, ``branch`` the number of the branch
+    and ``branch_index`` that of the operation in it; of a branch's own record it is None.
+    """
 
     record: int
     op_index: int
-    op: Op
+    op: Op | Branch
     guest_index: int | None = None
     guest: GuestOp | None = None
+    branch: int | None = None
+    branch_index: int | None = None
+
+    @property
+    def number(self) -> str:
+        """``7``, ``7.2`` (a guest operation), ``7a``, ``7a0``, ``7a0.2`` (branch a)."""
+        text = str(self.op_index)
+        if self.branch is not None:
+            text += branch_letter(self.branch)
+            text += "" if self.branch_index is None else str(self.branch_index)
+        return text if self.guest_index is None else f"{text}.{self.guest_index}"
+
+
+def branch_letter(branch: int) -> str:
+    """What people call a branch: a, b, c, d."""
+    return "abcd"[branch]
 
 
 def steps(program: Program) -> Iterator[Step]:
     """The program's records in order; each has one result in a trace."""
-    record = 0
+    for record, step in enumerate(_steps(program)):
+        yield replace(step, record=record)
+
+
+def _steps(program: Program) -> Iterator[Step]:
     for index, op in enumerate(program.ops):
-        yield Step(record, index, op)
-        record += 1
-        if isinstance(op, Run):
-            for guest_index, guest in enumerate(op.guest):
-                yield Step(record, index, op, guest_index, guest)
-                record += 1
+        yield from _with_guest(Step(0, index, op))
+        if isinstance(op, Parallel):
+            for number, branch in enumerate(op.branches):
+                yield Step(0, index, branch, branch=number)
+                for at, inner in enumerate(branch.ops):
+                    yield from _with_guest(Step(0, index, inner, branch=number, branch_index=at))
+
+
+def _with_guest(step: Step) -> Iterator[Step]:
+    yield step
+    if isinstance(step.op, Run):
+        for index, guest in enumerate(step.op.guest):
+            yield replace(step, guest_index=index, guest=guest)
 
 
 @dataclass(frozen=True, slots=True)

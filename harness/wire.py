@@ -74,12 +74,16 @@ class Code(IntEnum):
     PLACE_IRS = 12  # a: address
     IST = 13  # arg: action | pointer << 8 | image << 16, a: SPI bytes | LPI bytes << 32, b: attr
     IST_ENTRY = 14  # arg: action | table << 8 | image << 16, a: index, c: value
+    DELAY = 15  # a: ns
+    PARALLEL = 16  # arg: number of branches, a: number of records that follow; each branch is a
+    BRANCH = 17  # BRANCH record (arg: CPU, a: number of records that follow) and its operations
     GUEST_READ = 32  # arg: register encoding
     GUEST_WRITE = 33  # arg: register encoding, a: value
     GUEST_WFI = 34
     GUEST_WINDOW = 35
     GUEST_IRS_READ = 36  # arg: offset, b: 1 if wide
     GUEST_IRS_WRITE = 37  # arg: offset, a: value, b: 1 if wide
+    GUEST_SPIN = 38  # a: ns
 
 
 def kvm_irq(op: p.IrqLine) -> int:
@@ -127,6 +131,18 @@ def _record(op: p.Op) -> bytes:
         case p.Run():
             head = pack(Code.RUN, op.vm, op.vcpu, op.wait_ms, len(op.guest), 0, 0)
             return head + b"".join(map(_guest_record, op.guest))
+        case p.Delay():
+            return pack(Code.DELAY, 0, 0, 0, op.ns, 0, 0)
+        case p.Parallel():
+            body = b"".join(map(_branch, op.branches))
+            count = len(body) // RECORD.size
+            return pack(Code.PARALLEL, 0, 0, len(op.branches), count, 0, 0) + body
+
+
+def _branch(branch: p.Branch) -> bytes:
+    body = b"".join(map(_record, branch.ops))
+    head = RECORD.pack(Code.BRANCH, 0, 0, branch.cpu, len(body) // RECORD.size, 0, 0)
+    return head + body
 
 
 def _guest_record(op: p.GuestOp) -> bytes:
@@ -143,6 +159,8 @@ def _guest_record(op: p.GuestOp) -> bytes:
             return RECORD.pack(Code.GUEST_IRS_READ, 0, 0, op.offset, 0, op.wide, 0)
         case p.IrsWrite():
             return RECORD.pack(Code.GUEST_IRS_WRITE, 0, 0, op.offset, op.value, op.wide, 0)
+        case p.Spin():
+            return RECORD.pack(Code.GUEST_SPIN, 0, 0, 0, op.ns, 0, 0)
 
 
 def encode_program(program: p.Program, deadline_ms: int) -> bytes:
@@ -202,8 +220,23 @@ def _decode_ops(records: Iterator[tuple[int, ...]]) -> Iterator[p.Op]:
                 if len(guest) < a:
                     raise ValueError(f"a RUN of {a} guest records has {len(guest)}")
                 yield p.Run(guest, vm, vcpu, arg)
+            case Code.DELAY:
+                yield p.Delay(a)
+            case Code.PARALLEL:
+                yield p.Parallel(tuple(_decode_branches(islice(records, a))))
             case _:
-                raise ValueError(f"guest record {Code(code).name} outside a RUN")
+                raise ValueError(f"record {Code(code).name} in the wrong place")
+
+
+def _decode_branches(records: Iterator[tuple[int, ...]]) -> Iterator[p.Branch]:
+    for code, _, _, cpu, count, _, _ in records:
+        if code != Code.BRANCH:
+            raise ValueError(f"{Code(code).name} between the branches of a PARALLEL")
+        ops = tuple(_decode_ops(islice(records, count)))
+        for op in ops:
+            if not isinstance(op, p.BranchOp):
+                raise ValueError(f"{type(op).__name__} in a branch")
+        yield p.Branch(ops, cpu)  # type: ignore[arg-type]
 
 
 def _decode_guest(record: tuple[int, ...]) -> p.GuestOp:
@@ -221,6 +254,8 @@ def _decode_guest(record: tuple[int, ...]) -> p.GuestOp:
             return p.IrsRead(arg, bool(b))
         case Code.GUEST_IRS_WRITE:
             return p.IrsWrite(arg, a, bool(b))
+        case Code.GUEST_SPIN:
+            return p.Spin(a)
     raise ValueError(f"{Code(code).name} inside a RUN")
 
 
@@ -336,6 +371,8 @@ def _defines() -> Iterator[str]:
     yield define("MAX_VMS", p.MAX_VMS)
     yield define("MAX_VCPUS", p.MAX_VCPUS)
     yield define("MAX_RECORDS", p.MAX_RECORDS)
+    yield define("MAX_BRANCHES", p.MAX_BRANCHES)
+    yield define("MAX_DELAY_NS", p.MAX_DELAY_NS)
     yield define("MAX_IST_BYTES", p.MAX_IST_BYTES)
     for name in ("GRP_ADDR", "GRP_CPU_SYSREGS", "GRP_IST", "ADDR_IRS"):
         yield define(name, getattr(p, name))

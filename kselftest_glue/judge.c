@@ -34,7 +34,17 @@ const char *lacking(uint32_t needs, const struct wire_hello *hello)
 		return lack(NAME_IRS, "ADDR: ", hello->irs_errno);
 	if (needs & NEEDS_PMU && !hello->pmu)
 		return lack(NAME_PMU, "absent", 0);
+	if (needs & NEEDS_CPUS && hello->cpus < 2)
+		return lack(NAME_CPUS, "it has one", 0);
 	return NULL;
+}
+
+bool modelled(const struct program_data *program, uint32_t variants)
+{
+	for (unsigned int i = 0; i < program->trace_count; i++)
+		if (program->traces[i].variants & variants)
+			return true;
+	return false;
 }
 
 /* Bits that a WARN, an oops and the like set; 0 if unknown. */
@@ -56,36 +66,59 @@ static bool agrees(const struct result *want, const volatile struct wire_result 
 	       !((want->value ^ got->value) & want->known) && want->extra == got->extra;
 }
 
-/* Which of the variants explain all results; where the last of them failed is in ``outcome``. */
+/* What a trace has for a record.  ``cursor`` moves on with the records. */
+static const struct result *said(const struct suite *suite, const struct trace_data *trace,
+				 unsigned int *cursor, unsigned int record)
+{
+	while (*cursor < trace->count && trace->expected[*cursor].record < record)
+		++*cursor;
+	if (*cursor < trace->count && trace->expected[*cursor].record == record)
+		return &suite->results[trace->expected[*cursor].result];
+	return NULL;
+}
+
+/* The first record that is not as this trace has it, and what it has there; or their number. */
+static unsigned int first_wrong(const struct suite *suite, const struct program_data *program,
+				const struct trace_data *trace, const struct result **want)
+{
+	unsigned int own = 0, base = 0, i;
+
+	for (i = 0; i < program->count; i++) {
+		*want = said(suite, trace, &own, i);
+		if (!*want)
+			*want = said(suite, &program->traces[0], &base, i);
+		if (!*want)
+			*want = &success;
+		if (!agrees(*want, &progress.results[i]))
+			break;
+	}
+	return i;
+}
+
+/* The variants whose traces are the one observed; if there are none, ``outcome`` has the nearest. */
 static uint32_t compare(const struct suite *suite, const struct program_data *program,
 			uint32_t variants, struct outcome *outcome)
 {
-	const struct expectation *next = program->expected;
-	const struct expectation *end = next + program->expected_count;
+	uint32_t right = 0;
 
-	for (unsigned int i = 0; i < program->count; i++) {
-		const volatile struct wire_result *got = &progress.results[i];
-		uint32_t right = 0, said = 0;
+	outcome->record = 0;
+	outcome->expected = success;
+	for (unsigned int i = 0; i < program->trace_count; i++) {
+		const struct trace_data *trace = &program->traces[i];
+		const struct result *want = &success;
+		unsigned int wrong;
 
-		outcome->record = i;
-		outcome->expected = success;
-		for (; next < end && next->record == i; next++) {
-			const struct result *want = &suite->results[next->result];
-
-			said |= next->variants;
-			if (agrees(want, got))
-				right |= next->variants;
-			if (next->variants & variants)
-				outcome->expected = *want;
+		if (!(trace->variants & variants))
+			continue;
+		wrong = first_wrong(suite, program, trace, &want);
+		if (wrong == program->count) {
+			right |= trace->variants & variants;
+		} else if (wrong >= outcome->record) {
+			outcome->record = wrong;
+			outcome->expected = *want;
 		}
-		if (agrees(&success, got))
-			right |= ~said;
-		outcome->variants = variants;
-		variants &= right;
-		if (!variants)
-			break;
 	}
-	return variants;
+	return right;
 }
 
 struct outcome judge(const struct suite *suite, const struct program_data *program,
@@ -123,29 +156,6 @@ struct outcome judge(const struct suite *suite, const struct program_data *progr
 	return outcome;
 }
 
-/* "6.0": guest operation 0 of operation 6. */
-static void print_place(const struct suite *suite, const struct program_data *program,
-			unsigned int record)
-{
-	unsigned int operation = 0, first = 0, guests = 0;
-
-	for (unsigned int i = 0; i < record; i++) {
-		const struct wire_record *passed = &suite->ops[program->ops[i]].record;
-
-		if (guests) {
-			guests--;
-		} else if (passed->code == OP_RUN) {
-			guests = (unsigned int)passed->a;
-			first = i + 1;
-		}
-		operation += !guests;
-	}
-	if (guests)
-		printf("%u.%u", operation, record - first);
-	else
-		printf("%u", operation);
-}
-
 static void print_result(const char *prefix, const char *what, int ret, uint32_t status,
 			 uint64_t value, uint64_t extra)
 {
@@ -179,9 +189,8 @@ void print_outcome(const struct suite *suite, const struct program_data *program
 		break;
 	}
 	got = progress.results[outcome->record];
-	printf("%soperation ", prefix);
-	print_place(suite, program, outcome->record);
-	printf(": %s\n", suite->ops[program->ops[outcome->record]].text);
+	printf("%soperation %s: %s\n", prefix, program->places[outcome->record],
+	       suite->ops[program->ops[outcome->record]].text);
 	print_result(prefix, "expected", want->ret, want->status, want->value, want->extra);
 	if (want->known != UINT64_MAX)
 		printf(" (known bits %#" PRIx64 ")", want->known);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The EL1 guest: executes the list in its vCPU's mailbox. */
+#include "counter.h"
 #include "mailbox.h"
 #include "mark.h"
 #include "registers.h"
@@ -128,6 +129,9 @@ void guest_main(volatile struct mailbox *box)
 		case OP_GUEST_IRS_READ:
 		case OP_GUEST_IRS_WRITE:
 			do_irs(entry);
+			break;
+		case OP_GUEST_SPIN:
+			delay_ns(entry->operand);
 			break;
 		default:
 			return;

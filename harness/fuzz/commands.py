@@ -15,9 +15,12 @@ from typing import TYPE_CHECKING, Final
 
 from harness.errors import ConfigError
 from harness.fuzz.progress import ProgressLine
+from harness.fuzz.repeat import repeat
+from harness.fuzz.sections import is_racy
 from harness.fuzz.text import read_program
 from harness.hwtrace.slices import Slice
 from harness.model.behaviour import Finalize, LateWrites
+from harness.program import Program
 from harness.provision import default_images
 from harness.report.explain import explain, headline
 from harness.report.session import Session, expectation
@@ -61,7 +64,10 @@ def fuzz_options(parser: argparse.ArgumentParser) -> None:
 
 
 def replay_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="a program file")
+    parser.add_argument("files", nargs="+", type=Path, metavar="FILE",
+                        help="a program file, or the name of a program of the suite")  # fmt: skip
+    parser.add_argument("--times", type=int, default=1, metavar="N",
+                        help="run each so often, and say how often it failed")  # fmt: skip
     parser.add_argument("--c", type=Path, metavar="FILE.c", dest="c_file",
                         help="also write a standalone reproducer in C")  # fmt: skip
 
@@ -161,8 +167,10 @@ def _c_source(options: argparse.Namespace, factory: Factory, outcome: Outcome, a
     from harness.provision import Provisioner, load_images  # noqa: PLC0415
 
     init = Provisioner(load_images(options.images), progress=lambda _message: None).guest().path
-    expected = outcome.expected or factory.models[0].run(outcome.program)
-    return c_source(outcome.program, expected, (init.parent / GUEST_IMAGE).read_bytes(), about)
+    allowed = [each.trace for each in factory.models[0].allowed(outcome.program)]
+    if outcome.expected is not None and len(allowed) == 1:  # of the behaviour that was chosen
+        allowed = [outcome.expected]
+    return c_source(outcome.program, allowed, (init.parent / GUEST_IMAGE).read_bytes(), about)
 
 
 def _stop(options: argparse.Namespace) -> Callable[[Statistics], bool]:
@@ -197,6 +205,7 @@ def status(fuzzer: Fuzzer) -> str:
     parts = [f"{stats.programs} programs", f"{stats.rate:.0f} /s", f"{stats.seconds:.0f} s"]
     parts.append(f"findings: {len(fuzzer.findings)} ({stats.failures} failures)")
     parts += [f"interesting: {len(fuzzer.corpus.interesting)}"]
+    parts += [f"races: {stats.races}"] if stats.races else []
     shrinking = stats.runs - stats.programs
     parts += [f"for shrinking: {shrinking}"] if shrinking else []
     parts += [f"errors of the machine: {stats.errors}"] if stats.errors else []
@@ -216,6 +225,8 @@ def report(finding: Finding, rerun: str) -> str:
         f"shrunk in {finding.runs} runs to {ops} operations, {setup} of which only set VMs up, "
         f"and {guest} guest operations",
     ]
+    if finding.failed is not None:
+        lines.append(f"a race: it failed {finding.failed[0]} times of {finding.failed[1]}")
     if finding.reproduced is None:
         lines.append("interrupted while it was shrunk: this is the program as it was generated")
     elif not finding.reproduced:
@@ -231,16 +242,21 @@ def command_replay(options: argparse.Namespace) -> int:
     """0: all pass (or are skipped); 1: one failed; 6: the machine did."""
     from harness.fuzz.fuzzer import Factory  # noqa: PLC0415
 
-    programs = [read_program(path) for path in options.files]
+    if options.times < 1:
+        raise ConfigError(f"--times {options.times}", "1 or more")
+    programs = [_program(path) for path in options.files]
     if options.c_file is not None and len(programs) != 1:
         raise ConfigError("--c: one reproducer has one program", "name one FILE")
     verdicts = set()
     with open_session(options, options.kernel) as session:
         for path, program in zip(options.files, programs, strict=True):
-            outcome = session.run(program)
+            tally = repeat(session.run, program, options.times)
+            outcome = tally.worst
+            assert outcome is not None
             verdicts.add(outcome.verdict)
             print(explain(outcome) or headline(outcome).rstrip(": "))
-            print(f"{path}: {outcome.verdict.name}\n", flush=True)
+            print(f"{path}: {outcome.verdict.name}")
+            print("\n".join(tally.lines()) + "\n" if options.times > 1 else "", flush=True)
             if options.c_file is not None:
                 factory = Factory.of("", [session])
                 text = _c_source(options, factory, outcome, headline(outcome))
@@ -248,6 +264,15 @@ def command_replay(options: argparse.Namespace) -> int:
     if verdicts & {Verdict.FAIL, Verdict.CRASH}:
         return EXIT_KERNEL
     return 6 if Verdict.ERROR in verdicts else 0
+
+
+def _program(path: Path) -> Program:
+    """From a file, or of the suite."""
+    from harness.suite import programs  # noqa: PLC0415
+
+    if not path.exists() and str(path) in programs():
+        return programs()[str(path)]
+    return read_program(path)
 
 
 # --- compare -------------------------------------------------------------------------------------
@@ -267,6 +292,7 @@ def command_compare(options: argparse.Namespace) -> int:
               file=sys.stderr)  # fmt: skip
         again = f"gicv5 compare {shlex.join(options.kernels)} --seed {seed}"
         factory = Factory.of(seed, [first, second])
-        suite = [each for each in programs().values() if factory.modelled(each.ops)]
+        suite = [each for each in programs().values()
+                 if not is_racy(each.ops) and factory.modelled(each.ops)]  # fmt: skip
         fuzzer = Fuzzer(Pair(first, second), factory, Corpus(None), _stop(options), first=suite)
         return watched(fuzzer, lambda finding: report(finding, again))

@@ -15,6 +15,7 @@ from harness.errors import TargetError
 from harness.fuzz.corpus import Corpus
 from harness.fuzz.generate import Generator, mutated
 from harness.fuzz.modelled import Modelled, mended, modelled
+from harness.fuzz.sections import is_racy, mapped
 from harness.fuzz.shrink import Ops, OutOfBudget, shrink, vm_of
 from harness.fuzz.signature import Signature, signature
 from harness.model import Model
@@ -26,17 +27,22 @@ from harness.program import (
     CreateDevice,
     CreateVcpu,
     CreateVm,
+    Delay,
     InitVcpu,
     IstEntry,
+    Op,
+    Parallel,
     PlaceIrs,
     Program,
     Run,
+    flat,
     init_device,
 )
 from harness.report.facts import host_facts
 from harness.report.session import Session
-from harness.report.verdict import Outcome, Verdict
+from harness.report.verdict import MIN_CPUS, Outcome, Verdict
 from harness.suite.shapes import needs_of
+from harness.trace import steps
 
 AHEAD: Final = 16  # programs that are ready before they are asked for
 SHRINK_SECONDS: Final = 30.0
@@ -44,6 +50,8 @@ FRESH_SECONDS: Final = 120.0  # if each candidate needs a fresh host
 MAX_ERRORS: Final = 5  # in a row: then the machine is broken, not a program
 PREDECESSORS: Final = 3  # programs before one that fails only after another
 FROM_CORPUS: Final = 0.25
+RACE_RUNS: Final = 20  # of a race, before it counts as not failing
+RATE_RUNS: Final = 50  # to say how often it fails
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +60,7 @@ class Finding:
 
     ``runs``: how many programs the shrinking took.  ``seconds``: since the session began.
     ``reproduced``: it failed again on a fresh host, alone or after a program that had run before
-    it; None: there was no time to try.
+    it; None: there was no time to try.  ``failed``: of a race, how often of how many times.
     """
 
     signature: Signature
@@ -62,6 +70,7 @@ class Finding:
     seconds: float
     runs: int = 0
     reproduced: bool | None = None
+    failed: tuple[int, int] | None = None
 
 
 @dataclass(slots=True)
@@ -71,6 +80,7 @@ class Statistics:
     errors: int = 0
     skipped: int = 0
     failures: int = 0
+    races: int = 0  # programs with parallel sections
     started: float = field(default_factory=time.monotonic)
     shrinking: float = 0.0
 
@@ -124,6 +134,7 @@ class Fuzzer:
             program = queue.popleft()
             outcome = self.judged(program, list(queue))
             self.statistics.programs += 1
+            self.statistics.races += is_racy(program.ops)
             self.on_program(self)
             self._take(previous, outcome)
             previous.append(program)
@@ -170,7 +181,21 @@ class Fuzzer:
         return replace(
             found, signature=signature(outcome) or found.signature, outcome=outcome,
             runs=self.statistics.runs - before, reproduced=shrunk is not None,
+            failed=self._rate(outcome.program) if is_racy(outcome.program.ops) else None,
         )  # fmt: skip
+
+    def _rate(self, program: Program) -> tuple[int, int]:
+        """How often a race fails."""
+        outcomes = [self.judged(program, ()) for _ in range(RATE_RUNS)]
+        return sum(signature(each) is not None for each in outcomes), RATE_RUNS
+
+    def again(self, sign: Signature, program: Program, upcoming: Sequence[Program] = ()) -> Outcome:
+        """Run it; a race several times, until it fails in this way."""
+        for _ in range(RACE_RUNS if is_racy(program.ops) else 1):
+            outcome = self.judged(program, upcoming)
+            if _same(sign, outcome):
+                break
+        return outcome
 
     def _report(self, finding: Finding) -> None:
         self._seen.add(finding.signature)
@@ -193,7 +218,7 @@ class Fuzzer:
                 candidates.append(self.factory.named(program.name, ops))
         for candidate in candidates:
             self.runner.discard()
-            outcome = self.judged(candidate, ())
+            outcome = self.again(sign, candidate)
             if _same(sign, outcome):
                 return outcome
         return None
@@ -207,7 +232,7 @@ class Fuzzer:
         for fresh in (False, True):
             best = Shrinking(self, sign, found, fresh).best()
             self.runner.discard()
-            outcome = self.judged(best.program, ())
+            outcome = self.again(sign, best.program)
             if _same(sign, outcome):
                 return outcome
         return None
@@ -252,7 +277,7 @@ class Shrinking:
             self.fuzzer.runner.discard()
         else:
             upcoming = [each for ops in after if (each := self.program(ops)) is not None]
-        outcome = self.fuzzer.judged(program, upcoming)
+        outcome = self.fuzzer.again(self.sign, program, upcoming)
         self.fuzzer.on_program(self.fuzzer)
         if not _same(self.sign, outcome):
             return False
@@ -275,6 +300,7 @@ class Factory:
     seed: str
     models: tuple[Model, ...]
     accessors: bool
+    races: bool = False  # with parallel sections
 
     @classmethod
     def of(cls, seed: str, sessions: Sequence[Session]) -> Factory:
@@ -285,7 +311,9 @@ class Factory:
             facts = host_facts(host.hello, host.boot_log)
             models += [Model(behaviour, facts) for behaviour in judge.behaviours()]
         accessors = all(session.judge().accessors for session in sessions)
-        return cls(seed, tuple(dict.fromkeys(models)), accessors)
+        # Two hosts that are compared would have to run their races alike.
+        races = len(sessions) == 1 and sessions[0].host().hello.cpus >= MIN_CPUS
+        return cls(seed, tuple(dict.fromkeys(models)), accessors, races)
 
     def programs(self, corpus: Corpus) -> Iterator[Program]:
         """Those of earlier sessions, then new ones, without end."""
@@ -301,9 +329,8 @@ class Factory:
             if len(old) > AHEAD and random.random() < FROM_CORPUS:
                 ops = mutated(random, random.choice(old).ops, random.choice(old).ops)
             else:
-                ops = Generator(
-                    random, self.accessors, all(model.host.pmu for model in self.models)
-                ).ops()
+                pmu = all(model.host.pmu for model in self.models)
+                ops = Generator(random, self.accessors, pmu, self.races).ops()
             known = mended(ops, self.models)
             program = self.named(f"fuzz/{self.seed}-{number}", known.ops)
             corpus.consider(program, known.traces[0])
@@ -321,27 +348,29 @@ class Factory:
 
 def elsewhere(ops: Ops) -> Ops:
     """The same with the other two of the four VMs: a generated program has at most two."""
-    moved = []
-    for op in ops:
-        if not isinstance(op, IstEntry):
-            op = replace(op, vm=(op.vm + 2) % MAX_VMS)  # noqa: PLW2901
+
+    def moved(op: Op) -> Op:
+        if isinstance(op, IstEntry | Delay | Parallel):
+            return op
         if isinstance(op, CopyReg):
-            op = replace(op, to_vm=(op.to_vm + 2) % MAX_VMS)  # noqa: PLW2901
-        moved.append(op)
-    return tuple(moved)
+            op = replace(op, to_vm=(op.to_vm + 2) % MAX_VMS)
+        return replace(op, vm=(op.vm + 2) % MAX_VMS)
+
+    return mapped(ops, moved)
 
 
 def program_size(ops: Ops) -> int:
     """Records: operations, and guest operations in them."""
-    return len(ops) + sum(len(op.guest) for op in ops if isinstance(op, Run))
+    return sum(1 for _ in steps(Program("", ops)))
 
 
 def sizes(program: Program) -> tuple[int, int, int]:
     """Operations in all; those of them that only set VMs up; guest operations."""
-    guest = sum(len(op.guest) for op in program.ops if isinstance(op, Run))
+    ops = [op for op in flat(program.ops) if not isinstance(op, Parallel)]
+    guest = sum(len(op.guest) for op in ops if isinstance(op, Run))
     setup = sum(
         isinstance(op, CreateVm | CreateDevice | PlaceIrs | CreateVcpu | InitVcpu)
         or op == init_device(vm_of(op))
-        for op in program.ops
+        for op in ops
     )
-    return len(program.ops), setup, guest
+    return len(ops), setup, guest

@@ -8,11 +8,12 @@ a program may cost (docs/fuzzing.md); and what a seed makes does not depend on a
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from random import Random
 from typing import Final
 
 from harness import program as p
+from harness.fuzz.sections import with_branch
 from harness.fuzz.values import bitmap, value_for
 from harness.model import ioctls
 from harness.model.state import CYCLE_COUNTER
@@ -39,6 +40,9 @@ from harness.suite.shapes import (
     view,
 )
 
+BRANCH_STEP: Final = 3  # operations
+BRANCH_GUEST: Final = 6
+DELAYS: Final = (5, 10, 20, 50, 100, 150, 200, 300, 500)  # us
 COUNTS: Final = (1, 1, 1, 2, 2, 2, 2, 2, 2, 3, 3, 4, 5, 8)
 SPARSE_IDS: Final = (0, 1, 2, 3, 5, 15, 16, 17, 31, 32, 255, 256, 257, 300, 511)
 READS: Final = tuple(r for r in REGISTERS.values() if r.readable)
@@ -64,12 +68,15 @@ class Shape:
 
 @dataclass(slots=True)
 class Generator:
-    """Makes one program's operations.  ``accessors``: the kernel has CPU_SYSREGS."""
+    """Makes one program's operations.
+
+    ``accessors``: the kernel has CPU_SYSREGS.  ``races``: the host has CPUs for parallel sections.
+    """
 
     random: Random
     accessors: bool
     pmu: bool
-    ran: bool = field(default=False, init=False)
+    races: bool = False
 
     def ops(self) -> Ops:
         """Operations that the model may have no answer for: see ``modelled.mended``."""
@@ -143,7 +150,7 @@ class Generator:
         steps: Sequence[tuple[int, Callable[[Shape], Ops]]] = (
             (40, self.run), (12 * self.accessors, self.set_registers), (8, self.get_registers),
             (9, self.irq_line), (5, self.init_again), (4 * self.pmu, self.pmu_register),
-            (3 * self.pmu, self.pmu_init), (3, self.odd),
+            (3 * self.pmu, self.pmu_init), (3, self.odd), (12 * self.races, self.section),
         )  # fmt: skip
         weights = [weight for weight, _ in steps]
         return self.random.choices(steps, weights)[0][1](shape)
@@ -221,6 +228,40 @@ class Generator:
             p.CloseVm(vm),
         )  # fmt: skip
         return (random.choice(choices),)
+
+    def section(self, shape: Shape) -> Ops:
+        """Two branches, seldom more.  Each runs vCPUs of its own, and does anything to any.
+
+        Short ones: what the model allows of a section grows fast with its length.
+        """
+        random = self.random
+        count = random.choice((2, 2, 2, 2, 2, 3, 4))
+        branches = []
+        for number in range(count):
+            ops: list[p.BranchOp] = []
+            mine = range(number, len(shape.ids), count)
+            for _ in range(random.choice((1, 1, 2, 3)) if count == 2 else 1):
+                if random.random() < 0.4:
+                    ops.append(p.Delay(1000 * random.choice(DELAYS)))
+                ops += self.branch_step(shape, mine)[:BRANCH_STEP]
+            branches.append(p.Branch(tuple(ops), number))
+        return (p.Parallel(tuple(branches)),)
+
+    def branch_step(self, shape: Shape, mine: Sequence[int]) -> tuple[p.BranchOp, ...]:
+        """What a branch may do; it runs, or initialises, no vCPU but ``mine``."""
+        if self.random.random() < 0.02:
+            return (p.CloseVm(shape.vm),)
+        out: list[p.BranchOp] = []
+        for op in self.random.choice((self.run, self.run, self.irq_line, self.step))(shape):
+            if isinstance(op, p.Run | p.InitVcpu):
+                if not mine:
+                    continue
+                op = replace(op, vcpu=self.random.choice(mine))  # noqa: PLW2901
+            if isinstance(op, p.Run):
+                op = replace(op, guest=op.guest[-BRANCH_GUEST:])  # noqa: PLW2901
+            if isinstance(op, p.BranchOp):
+                out.append(op)
+        return tuple(out)
 
     def tail(self, shapes: Sequence[Shape]) -> Ops:
         """Each vCPU is looked at, in some order; what was not seen before is seen now."""
@@ -305,4 +346,10 @@ def _nudged(random: Random, op: p.Op) -> p.Op:
         guest = list(op.guest)
         random.shuffle(guest)
         return replace(op, guest=tuple(guest), vcpu=random.randrange(2))
+    if isinstance(op, p.Delay):
+        return p.Delay(1000 * random.choice(DELAYS))
+    if isinstance(op, p.Parallel):
+        branch = random.randrange(len(op.branches))
+        ops = op.branches[branch].ops
+        return with_branch(op, branch, (p.Delay(1000 * random.choice(DELAYS)), *ops))
     return op

@@ -45,15 +45,18 @@ int main(void)
 	if (lacks)
 		return cannot_tell("", lacks);
 
-	outcome = judge(&reproducer, program, 1); /* the one variant that it was made for */
-	if (outcome.kind == AGREES) {
-		printf("not affected: all %u results are as expected\n", program->count);
-		return finish(NOT_AFFECTED);
+	for (unsigned int i = 0; i < REPETITIONS; i++) {
+		outcome = judge(&reproducer, program, 1); /* all variants are the same here */
+		if (outcome.kind == KILLED || outcome.kind == NO_PROCESS) {
+			print_outcome(&reproducer, program, &outcome, "cannot tell: ");
+			return finish(CANNOT_TELL);
+		}
+		if (outcome.kind != AGREES) {
+			print_outcome(&reproducer, program, &outcome, "affected: ");
+			return finish(AFFECTED);
+		}
 	}
-	if (outcome.kind == KILLED || outcome.kind == NO_PROCESS) {
-		print_outcome(&reproducer, program, &outcome, "cannot tell: ");
-		return finish(CANNOT_TELL);
-	}
-	print_outcome(&reproducer, program, &outcome, "affected: ");
-	return finish(AFFECTED);
+	printf("not affected: all %u results are as expected, %u times\n", program->count,
+	       REPETITIONS);
+	return finish(NOT_AFFECTED);
 }

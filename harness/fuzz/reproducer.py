@@ -10,11 +10,12 @@ the program and its expected results, as data; the judge (kselftest_glue/) and r
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
 from harness import wire
+from harness.fuzz.sections import is_racy
 from harness.kselftest.tables import Case, c_tables, capabilities_h
 from harness.program import Program
 from harness.provision.paths import project_root
@@ -23,9 +24,10 @@ from harness.trace import Trace
 
 SOURCES: Final = (
     "guest/frame.c", "guest/host.c", "guest/vm.c", "guest/irs.c", "guest/parse.c",
-    "guest/execute.c", "guest/run.c", "guest/supervise.c", "guest/probe.c",
+    "guest/execute.c", "guest/run.c", "guest/parallel.c", "guest/supervise.c", "guest/probe.c",
     "kselftest_glue/judge.c",
 )  # fmt: skip
+RACE_REPETITIONS: Final = 1000
 GUEST_IMAGE: Final = "obj/el1/guest.bin"  # where the guest build leaves it, beside its ``init``
 _INCLUDE: Final = re.compile(r'^#include "(.*)"\n', re.M)
 _ONCE: Final = "#pragma once\n"
@@ -33,12 +35,13 @@ _STATIC: Final = re.compile(r"^static (?!inline)[^=;()]*?(\w+)\(", re.M)
 _SPDX: Final = re.compile(r"^(//|/\*) SPDX-License-Identifier.*\n")
 
 
-def c_source(program: Program, expected: Trace, image: bytes, about: str = "") -> str:
-    """The file.  ``image``: the EL1 guest's; ``about``: lines for the comment at its head."""
-    return "\n".join(_parts(program, expected, image, about))
+def c_source(program: Program, allowed: Sequence[Trace], image: bytes, about: str = "") -> str:
+    """The file.  ``allowed``: every trace of a kernel that is not affected; ``image``: the EL1
+    guest's; ``about``: lines for the comment at its head."""
+    return "\n".join(_parts(program, allowed, image, about))
 
 
-def _parts(program: Program, expected: Trace, image: bytes, about: str) -> Iterator[str]:
+def _parts(program: Program, allowed: Sequence[Trace], image: bytes, about: str) -> Iterator[str]:
     yield "// SPDX-License-Identifier: GPL-2.0-or-later"
     yield "/*"
     yield f" * Reproducer of {program.name}, for an arm64 host with a GICv5 and /dev/kvm."
@@ -58,13 +61,15 @@ def _parts(program: Program, expected: Trace, image: bytes, about: str) -> Itera
         yield _apart(_source(name, included), Path(name).stem, taken)
     yield from _image(image)
     yield "/* --- The program, and what the reference model expects of it --- */"
-    yield c_tables("reproducer", [Case.of(program, expected)])
+    yield c_tables("reproducer", [Case.of(program, allowed)])
+    yield "/* A race does not show each time. */"
+    yield f"#define REPETITIONS {RACE_REPETITIONS if is_racy(program.ops) else 1}"
     yield Path(__file__).with_name("reproducer.c").read_text()
 
 
 def _listing(program: Program) -> Iterator[str]:
-    for index, guest, text in Lister(program).lines():
-        yield f"{index:3}  {text}" if guest is None else f"{index:3}.{guest}  {text}"
+    for step, text in Lister(program).lines():
+        yield f"{step.number:>3}  {text}"
 
 
 def _source(name: str, included: set[str]) -> str:

@@ -13,6 +13,7 @@ from itertools import islice
 from typing import Final
 
 from harness import program as p
+from harness.fuzz.sections import leaves, mapped, smaller_sections
 from harness.ppi import bits
 
 Ops = tuple[p.Op, ...]
@@ -63,8 +64,8 @@ def _repeat(best: Ops, simpler: Callable[[Ops], Iterator[Ops]], fails: Fails) ->
 
 
 def vm_of(op: p.Op) -> int:
-    """An entry of an image belongs to no VM: it goes with the first."""
-    return 0 if isinstance(op, p.IstEntry) else op.vm
+    """What belongs to no VM goes with the first."""
+    return 0 if isinstance(op, p.IstEntry | p.Delay | p.Parallel) else op.vm
 
 
 def fewer_ops(ops: Ops) -> Iterator[Ops]:
@@ -80,17 +81,16 @@ def fewer_ops(ops: Ops) -> Iterator[Ops]:
 
 def fewer_vcpus(ops: Ops) -> Iterator[Ops]:
     """Without a vCPU, and all that is done with it; without a VM; all runs on one vCPU."""
-    for vm in sorted({vm_of(op) for op in ops}, reverse=True):
-        yield tuple(op for op in ops if vm_of(op) != vm)
+    for vm in sorted({vm_of(op) for op in p.flat(ops)}, reverse=True):
+        yield mapped(ops, lambda op, vm=vm: None if vm_of(op) == vm else op)  # type: ignore[misc]
     created = [op for op in ops if isinstance(op, p.CreateVcpu)]
     for vcpu in reversed(created):
-        yield tuple(op for op in ops if not _concerns(op, vcpu))
-    first = next((op for op in ops if isinstance(op, p.Run)), None)
+        yield mapped(ops, lambda op, v=vcpu: None if _concerns(op, v) else op)  # type: ignore[misc]
+    first = next((op for op in p.flat(ops) if isinstance(op, p.Run)), None)
     if first is not None:
-        yield tuple(
+        yield mapped(ops, lambda op: (
             replace(op, vcpu=first.vcpu) if isinstance(op, p.Run) and op.vm == first.vm else op
-            for op in ops
-        )
+        ))  # fmt: skip
 
 
 def _concerns(op: p.Op, vcpu: p.CreateVcpu) -> bool:
@@ -105,54 +105,61 @@ def _concerns(op: p.Op, vcpu: p.CreateVcpu) -> bool:
 
 
 def fewer_guest_ops(ops: Ops) -> Iterator[Ops]:
-    for index, op in enumerate(ops):
+    for op, putting in leaves(ops):
         if isinstance(op, p.Run):
             size = len(op.guest)
             while size:
                 for at in range(0, len(op.guest), size):
                     guest = op.guest[:at] + op.guest[at + size :]
-                    yield _put(ops, index, replace(op, guest=guest))
+                    yield putting(replace(op, guest=guest))
                 size //= 2
 
 
 def simpler_values(ops: Ops) -> Iterator[Ops]:
     """0, then a single bit, then fewer bits."""
-    for index, op in enumerate(ops):
+    for op, putting in leaves(ops):
         match op:
             case p.DeviceAttr(action=p.Action.SET) | p.VcpuAttr(action=p.Action.SET) | p.OneReg():
                 for value in _simpler(op.value):
-                    yield _put(ops, index, replace(op, value=value))
+                    yield putting(replace(op, value=value))
             case p.InitVcpu() if op.features != p.FEATURE_PSCI_0_2:
-                yield _put(ops, index, replace(op, features=p.FEATURE_PSCI_0_2))
+                yield putting(replace(op, features=p.FEATURE_PSCI_0_2))
             case p.Run():
                 for at, guest in enumerate(op.guest):
                     if isinstance(guest, p.Write):
                         for value in _simpler(guest.value):
                             written = replace(guest, value=value)
                             changed = (*op.guest[:at], written, *op.guest[at + 1 :])
-                            yield _put(ops, index, replace(op, guest=changed))
+                            yield putting(replace(op, guest=changed))
 
 
 def plain_features(ops: Ops) -> Iterator[Ops]:
     """No PMU anywhere; VMs from 0 on; vCPU ids as vCPUs are counted."""
-    yield tuple(
-        replace(op, features=op.features & ~p.FEATURE_PMU_V3) if isinstance(op, p.InitVcpu) else op
-        for op in ops
-        if not (isinstance(op, p.VcpuAttr) and op.group == p.VCPU_PMU_V3)
-    )
-    vms = {vm: index for index, vm in enumerate(dict.fromkeys(vm_of(op) for op in ops))}
-    yield tuple(_moved(op, vms) for op in ops)
+    yield mapped(ops, _without_pmu)
+    vms = {vm: index for index, vm in enumerate(dict.fromkeys(vm_of(op) for op in p.flat(ops)))}
+    yield mapped(ops, lambda op: _moved(op, vms))
     created = [op for op in ops if isinstance(op, p.CreateVcpu)]
     for vm in {op.vm for op in created}:
         mine = [op for op in created if op.vm == vm]
         # Wanted names: vCPU n has the id n.
         ids = {op.id: index for index, op in enumerate(mine)}
         slots = {op.vcpu: index for index, op in enumerate(mine)}
-        yield tuple(_renamed(op, vm, ids, slots) for op in ops)
+        yield mapped(
+            ops,
+            lambda op, vm=vm, ids=ids, slots=slots: _renamed(  # type: ignore[misc]
+                op, vm, ids, slots
+            ),
+        )
+
+
+def _without_pmu(op: p.Op) -> p.Op | None:
+    if isinstance(op, p.InitVcpu):
+        return replace(op, features=op.features & ~p.FEATURE_PMU_V3)
+    return None if isinstance(op, p.VcpuAttr) and op.group == p.VCPU_PMU_V3 else op
 
 
 def _moved(op: p.Op, vms: dict[int, int]) -> p.Op:
-    if isinstance(op, p.IstEntry):
+    if isinstance(op, p.IstEntry | p.Delay | p.Parallel):
         return op
     op = replace(op, vm=vms[op.vm])
     return replace(op, to_vm=vms.get(op.to_vm, op.to_vm)) if isinstance(op, p.CopyReg) else op
@@ -191,8 +198,6 @@ def _simpler(value: int) -> Iterator[int]:
         yield from (value & ~(1 << bit) for bit in ones)
 
 
-def _put(ops: Ops, index: int, op: p.Op) -> Ops:
-    return (*ops[:index], op, *ops[index + 1 :])
-
-
-PASSES: Final = (fewer_ops, fewer_vcpus, fewer_guest_ops, plain_features, simpler_values)
+PASSES: Final = (
+    fewer_ops, smaller_sections, fewer_vcpus, fewer_guest_ops, plain_features, simpler_values,
+)  # fmt: skip

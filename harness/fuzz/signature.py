@@ -52,8 +52,13 @@ def signature(outcome: Outcome) -> Signature | None:
 def telling(comparison: Comparison) -> Difference:
     """The first difference; if it is how a run ended, the first of what the guest did in it."""
     first, *rest = comparison.differences
-    same_run = (each for each in rest if each.step.op_index == first.step.op_index)
+    same_run = (each for each in rest if _operation(each) == _operation(first))
     return first if first.step.guest is not None else next(same_run, first)
+
+
+def _operation(difference: Difference) -> tuple[int | None, ...]:
+    step = difference.step
+    return step.op_index, step.branch, step.branch_index
 
 
 def of_difference(difference: Difference) -> Signature:

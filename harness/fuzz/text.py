@@ -10,16 +10,26 @@
 
 A line is the name of an operation and its fields; a field with its default value is left out.
 ``REGISTER@ID`` is the CPU_SYSREGS attribute of a register of the vCPU with that id.  Guest
-operations follow their run.  What is behind a ``#`` is a comment.
+operations follow their run.  What is behind a ``#`` is a comment.  A parallel section is
+
+    parallel
+    branch cpu=0
+    run
+        window
+    branch cpu=1
+    delay ns=20000
+    irq_line number=3 level=1
+    end
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import MISSING, fields
+from collections.abc import Iterator, Mapping
+from dataclasses import MISSING, dataclass, field, fields, replace
 from enum import Enum
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final, get_args, get_type_hints
 
 from harness import program as p
@@ -33,9 +43,11 @@ def _word(kind: type) -> str:
     return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", kind.__name__).lower()
 
 
-_OPS: Final = {_word(kind): kind for kind in get_args(p.Op)}
+_OPS: Final = {_word(kind): kind for kind in get_args(p.Op) if kind is not p.Parallel}
+_SECTION: Final = ("parallel", "branch", "end")
 _GUEST: Final = {_word(kind): kind for kind in get_args(p.GuestOp)}
 _HEX_FROM: Final = 1024
+NO_FIELDS: Final[Mapping[str, Any]] = MappingProxyType({})
 
 
 # --- to text -------------------------------------------------------------------------------------
@@ -51,9 +63,21 @@ def _lines(program: p.Program) -> Iterator[str]:
     if program.needs != needs_of(program.ops):
         yield " ".join(["needs", *sorted(each.name for each in program.needs)])
     for op in program.ops:
-        yield " ".join([_word(type(op)), *_fields(op)])
-        if isinstance(op, p.Run):
-            yield from (f"    {_guest(guest)}" for guest in op.guest)
+        yield from _op_lines(op)
+
+
+def _op_lines(op: p.Op) -> Iterator[str]:
+    if isinstance(op, p.Parallel):
+        yield "parallel"
+        for branch in op.branches:
+            yield f"branch cpu={branch.cpu}"
+            for inner in branch.ops:
+                yield from _op_lines(inner)
+        yield "end"
+        return
+    yield " ".join([_word(type(op)), *_fields(op)])
+    if isinstance(op, p.Run):
+        yield from (f"    {_guest(guest)}" for guest in op.guest)
 
 
 def _fields(op: p.Op | p.GuestOp) -> Iterator[str]:
@@ -105,7 +129,8 @@ def read_program(path: Path) -> p.Program:
 
 def parse_program(text: str, where: str = "program") -> p.Program:
     """The inverse of ``format_program``."""
-    name, ops = "fuzz/unnamed", list[p.Op]()
+    name = "fuzz/unnamed"
+    ops = _Ops()
     needs: frozenset[p.Capability] | None = None
     for number, line in enumerate(text.splitlines(), 1):
         words = line.partition("#")[0].split()
@@ -116,27 +141,63 @@ def parse_program(text: str, where: str = "program") -> p.Program:
                 (name,) = words[1:]
             elif words[0] == "needs":
                 needs = frozenset(p.Capability[word] for word in words[1:])
+            elif words[0] in _SECTION:
+                ops.section(words)
             elif words[0] in _GUEST:
-                ops[-1] = _with_guest(ops, _parse_guest(words))
+                ops.guest(_parse_guest(words))
             else:
-                ops.append(_parse_op(words))
+                ops.add(_parse_op(words))
         except (ValueError, KeyError, TypeError) as e:
             raise ConfigError(
                 f"{where}, line {number}: {line.strip()!r}: {_why(e)}",
-                f"an operation is one of: {', '.join([*_OPS, *_GUEST])}",
+                f"an operation is one of: {', '.join([*_OPS, *_GUEST, *_SECTION])}",
             ) from e
-    return p.Program(name, tuple(ops), needs_of(ops) if needs is None else needs)
+    if ops.branches is not None:
+        raise ConfigError(f"{where}: its last parallel section has no end", "a line: end")
+    return p.Program(name, tuple(ops.done), needs_of(ops.done) if needs is None else needs)
+
+
+@dataclass(slots=True)
+class _Ops:
+    """What was read so far.  ``branches``: of the section that has not ended, with their CPUs."""
+
+    done: list[p.Op] = field(default_factory=list)
+    branches: list[tuple[int, list[p.BranchOp]]] | None = None
+
+    def section(self, words: list[str]) -> None:
+        match words, self.branches:
+            case ["parallel"], None:
+                self.branches = []
+            case ["branch", *_], list() as branches if len(branches) < p.MAX_BRANCHES:
+                branch: p.Branch = _parse_fields(p.Branch, words, {"ops": ()})
+                branches.append((branch.cpu, []))
+            case ["end"], list() as branches if branches:
+                made = (p.Branch(tuple(ops), cpu) for cpu, ops in branches)
+                self.done.append(p.Parallel(tuple(made)))
+                self.branches = None
+            case _:
+                raise ValueError(f"parallel, 1 to {p.MAX_BRANCHES} times branch, end")
+
+    def add(self, op: p.Op) -> None:
+        if self.branches is None:
+            self.done.append(op)
+        elif not self.branches:
+            raise ValueError("a branch comes first")
+        elif isinstance(op, p.BranchOp):
+            self.branches[-1][1].append(op)
+        else:
+            raise ValueError("not in a branch")
+
+    def guest(self, guest: p.GuestOp) -> None:
+        ops = self.branches[-1][1] if self.branches else self.done
+        last = ops[-1] if ops else None
+        if not isinstance(last, p.Run):
+            raise ValueError("a guest operation follows a run")
+        ops[-1] = replace(last, guest=(*last.guest, guest))
 
 
 def _why(error: Exception) -> str:
     return f"{error.args[0]!r} is not known" if isinstance(error, KeyError) else str(error)
-
-
-def _with_guest(ops: list[p.Op], guest: p.GuestOp) -> p.Run:
-    if not ops or not isinstance(ops[-1], p.Run):
-        raise ValueError("a guest operation follows a run")
-    last = ops[-1]
-    return p.Run((*last.guest, guest), last.vm, last.vcpu, last.wait_ms)
 
 
 def _parse_guest(words: list[str]) -> p.GuestOp:
@@ -156,12 +217,12 @@ def _parse_op(words: list[str]) -> p.Op:
     return op
 
 
-def _parse_fields(kind: type, words: list[str]) -> Any:
+def _parse_fields(kind: type, words: list[str], fixed: Mapping[str, Any] = NO_FIELDS) -> Any:
     hints = get_type_hints(kind)
-    given: dict[str, Any] = {}
+    given: dict[str, Any] = dict(fixed)
     for word in words[1:]:
         key, equals, value = word.partition("=")
-        if not equals or key not in hints or key == "guest":
+        if not equals or key not in hints or key == "guest" or key in fixed:
             raise ValueError(f"{word!r} is not one of its fields: {', '.join(hints)}")
         given[key] = _parse_value(key, hints[key], value)
     return kind(**given)

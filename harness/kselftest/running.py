@@ -113,5 +113,7 @@ def _whole(ran: Ran, report: Report, subtests: list[Judged]) -> Judged:
     if problems := list(report.all_problems()) if subtests else []:
         return Judged("", Verdict.FAIL, "\n".join(["not proper KTAP:", *problems]))
     if ran.status == SKIPPED and not subtests:
-        return Judged("", Verdict.SKIP, report.skipped or last.rpartition("\n")[2] or "no reason given")
+        return Judged(
+            "", Verdict.SKIP, report.skipped or last.rpartition("\n")[2] or "no reason given"
+        )
     return Judged("", Verdict.PASS)

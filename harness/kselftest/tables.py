@@ -2,13 +2,14 @@
 """Programs and what the model expects of them, as C data.  The structures: kselftest_glue/judge.h.
 
 What is expected of a program depends on its host (VHE, PMU) and on what its kernel has or does:
-together a *variant*.  Most results are the same for all of them, and most operations just succeed:
-only what is neither is written down.  Operations and results that are alike are stored once.
+together a *variant*.  A program that races against itself may give several traces on one host.  The
+first trace is written down as what does not just succeed, the others as what differs from it;
+operations and results that are alike are stored once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntFlag
 from typing import Final
@@ -31,20 +32,17 @@ class Variant(IntFlag):
     PMU = 16
 
 
-ALL: Final = (1 << 32) - 1
-
-
 @dataclass(frozen=True)
 class Case:
-    """A program, and its expected trace by variant; variants that cannot run it may be left out."""
+    """A program, and the traces that are right by variant; one that cannot run it may be absent."""
 
     program: Program
-    expected: Mapping[int, Trace]
+    allowed: Mapping[int, Sequence[Trace]]
 
     @classmethod
-    def of(cls, program: Program, expected: Trace) -> Case:
-        """The same trace whatever the host is."""
-        return cls(program, dict.fromkeys(range(32), expected))
+    def of(cls, program: Program, allowed: Sequence[Trace]) -> Case:
+        """The same traces whatever the host is."""
+        return cls(program, dict.fromkeys(range(32), allowed))
 
 
 def capabilities_h() -> str:
@@ -73,6 +71,7 @@ class _Tables:
 
     ops: dict[str, int] = field(default_factory=dict)
     results: dict[Result, int] = field(default_factory=dict)
+    places: dict[tuple[str, ...], int] = field(default_factory=dict)
 
     def op(self, record: tuple[int, ...], text: str) -> int:
         fields = ", ".join(f"{value:#x}" if value > 9 else str(value) for value in record)
@@ -88,50 +87,60 @@ class _Tables:
         yield "};"
         yield "static const struct result results[] = {"
         for r in self.results or {SUCCESS: 0}:  # C has no empty arrays
-            yield (f"\t{{ {r.ret}, {int(r.status)}, {r.value:#x}, {r.extra:#x}, {r.known:#x} }},")
+            yield f"\t{{ {r.ret}, {int(r.status)}, {r.value:#x}, {r.extra:#x}, {r.known:#x} }},"
         yield "};"
+        for places, index in self.places.items():
+            yield f"static const char *const places_{index}[] = {{"
+            yield from _wrapped([f'"{place}"' for place in places])
+            yield "};"
 
 
 def _program(tables: _Tables, index: int, case: Case) -> tuple[list[str], str]:
     """The arrays of a program, and its entry among the programs."""
     program = case.program
     records = list(wire.RECORD.iter_unpack(wire.encode_program(program, 0)[wire.RUN_HEAD.size :]))
-    texts = [text for _, _, text in Lister(program).lines()]
-    ops = [tables.op(*each) for each in zip(records, texts, strict=True)]
-    expected = [
-        f"\t{{ {record}, {tables.result(result)}, {variants:#x} }},"
-        for record, result, variants in _expectations(case, len(ops))
-    ]
-    lines = [f"static const uint16_t ops_{index}[] = {{", *_wrapped(ops), "};"]
-    if expected:
-        lines += [f"static const struct expectation expected_{index}[] = {{", *expected, "};"]
+    steps = list(Lister(program).lines())
+    ops = [tables.op(record, text) for record, (_, text) in zip(records, steps, strict=True)]
+    place = tuple(step.number for step, _ in steps)
+    places = tables.places.setdefault(place, len(tables.places))
+    lines = [f"static const uint16_t ops_{index}[] = {{", *_wrapped(list(map(str, ops))), "};"]
+    base: Sequence[Result] = [SUCCESS] * len(ops)
+    entries = []
+    for number, (results, variants) in enumerate(_traces(case).items()):
+        name, differs = f"expected_{index}_{number}", _differences(tables, base, results)
+        if differs:
+            lines += [f"static const struct expectation {name}[] = {{", *_wrapped(differs), "};"]
+        entries.append(f"\t{{ {variants:#x}, {len(differs)}, {name if differs else 0} }},")
+        base = base if number else results  # the first is what the others differ from
+    lines += [f"static const struct trace_data traces_{index}[] = {{", *entries, "};"]
     needs = " | ".join(f"NEEDS_{c.name}" for c in Capability if c in program.needs) or "0"
-    pointer = f"expected_{index}" if expected else "0"
     entry = (
         f'\t{{ "{_escaped(program.name)}", {needs},\n'
-        f"\t  {len(ops)}, {len(expected)}, ops_{index}, {pointer} }},"
+        f"\t  {len(ops)}, {len(entries)}, ops_{index}, places_{places}, traces_{index} }},"
     )
     return lines, entry
 
 
-def _expectations(case: Case, count: int) -> Iterator[tuple[int, Result, int]]:
-    """Record, result and the variants that give it, but for plain successes."""
-    said = 0
-    for variant in case.expected:
-        said |= 1 << variant
-    for record in range(count):
-        masks: dict[Result, int] = {}
-        for variant, trace in case.expected.items():
-            result = trace.results[record]
-            masks[result] = masks.get(result, 0) | 1 << variant
-        masks.pop(SUCCESS, None)
-        for result, mask in masks.items():
-            yield record, result, ALL if mask == said else mask
+def _traces(case: Case) -> dict[tuple[Result, ...], int]:
+    """The different traces, and the mask of the variants in which each is right."""
+    masks: dict[tuple[Result, ...], int] = {}
+    for variant, traces in case.allowed.items():
+        for trace in traces:
+            masks[trace.results] = masks.get(trace.results, 0) | 1 << variant
+    return masks
 
 
-def _wrapped(numbers: list[int], width: int = 16) -> Iterator[str]:
-    for at in range(0, len(numbers), width):
-        yield f"\t{', '.join(map(str, numbers[at : at + width]))},"
+def _differences(tables: _Tables, base: Sequence[Result], results: Sequence[Result]) -> list[str]:
+    return [
+        f"{{ {record}, {tables.result(result)} }}"
+        for record, (result, other) in enumerate(zip(results, base, strict=True))
+        if result != other
+    ]
+
+
+def _wrapped(words: Sequence[str], width: int = 8) -> Iterator[str]:
+    for at in range(0, len(words), width):
+        yield f"\t{', '.join(words[at : at + width])},"
 
 
 def _escaped(text: str) -> str:

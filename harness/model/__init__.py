@@ -14,13 +14,16 @@ vcpu                    INIT, first run, load and put
 accessors               CPU_SYSREGS: userspace's view of the registers
 ioctls                  what the other ioctls change, and their errnos
 guest                   one KVM_RUN: the guest's operations and its exits
+pause                   where an operation can be interrupted by another branch's
+touches                 which state concurrent operations share
+interleave              parallel sections: what is atomic, and all outcomes
 executor                programs in, traces out
 ======================  =============================================================
 """
 
 from harness.model.behaviour import Behaviour, Finalize, HostFacts, LateWrites
-from harness.model.executor import Model
+from harness.model.executor import Allowed, Model
 from harness.model.state import NotModelled, TimeDependent
 
-__all__ = ["Behaviour", "Finalize", "HostFacts", "LateWrites", "Model", "NotModelled",
+__all__ = ["Allowed", "Behaviour", "Finalize", "HostFacts", "LateWrites", "Model", "NotModelled",
            "TimeDependent"]  # fmt: skip

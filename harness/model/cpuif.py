@@ -7,7 +7,7 @@ bits here, as on the platform that the harness supplies.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -51,6 +51,11 @@ class CpuInterface:
     enabler: list[int] = field(default_factory=lambda: [0, 0])
     activer: list[int] = field(default_factory=lambda: [0, 0])
     priorityr: list[int] = field(default_factory=lambda: [0] * 16)
+
+    def key(self) -> Hashable:
+        """What can change, to tell states apart."""
+        return (self.en, self.vpmr, self.apr, self.icsr, self.wired, self.pendr,
+                tuple(self.enabler), tuple(self.activer), tuple(self.priorityr))  # fmt: skip
 
     def pending(self, lines: int) -> int:
         return self.pendr & ~self.wired | lines & self.wired

@@ -1,8 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""One KVM_RUN: the guest's operations on the hardware it was given, and its exits to KVM."""
+"""One KVM_RUN: the guest's operations on the hardware it was given, and its exits to KVM.
+
+The guest's operations are generators that pause where other branches of a parallel section, or an
+interrupt of the host, may come in between (interleave.py); alone, they go on at once.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Generator, Hashable
 from dataclasses import dataclass, field
 from itertools import product
 from typing import Final
@@ -12,10 +17,11 @@ from harness.model import vcpu as kvm_vcpu
 from harness.model import vgic
 from harness.model.behaviour import HostFacts
 from harness.model.cpuif import CpuInterface, Known, family, is_ppi
+from harness.model.pause import NOTHING, Pause, Touch
 from harness.model.state import NotModelled, TimeDependent, Vcpu, Vm
 from harness.model.timers import Timer
-from harness.ppi import CNTP, CNTV, U64, Register, ppi_intid, reg
-from harness.program import IRS_BASE, GuestOp, IrsRead, IrsWrite, Read, Wfi, Window, Write
+from harness.ppi import CNTP, CNTV, U64, Register, bits, ppi_intid, reg
+from harness.program import IRS_BASE, GuestOp, IrsRead, IrsWrite, Read, Spin, Wfi, Window, Write
 from harness.trace import Result, Status
 
 # ESR_EL1 of an UNDEFINED instruction (EC 0, IL), from the CPU or from kvm_inject_undefined()
@@ -47,7 +53,11 @@ class Guest:
     vcpu: Vcpu
     host: HostFacts
     wait_ms: int
+    touch: Touch = NOTHING  # what its steps share with other branches
+    later: Touch = NOTHING  # the same, with the end of the KVM_RUN
     hw: CpuInterface = field(init=False)
+    results: list[Result] = field(default_factory=list)
+    taken: tuple[int, int] = (0, 0)  # interrupts of the current window: how many, the first one
     interrupted: bool = False  # the vCPU thread was: KVM_RUN did not end by itself
     exit_reason: int = 0  # KVM_RUN ended before the guest's list
 
@@ -55,6 +65,10 @@ class Guest:
         irs = self.vm.irs
         iri = None if irs is None else kvm_irs.Resident(irs, self.vcpu.id)
         self.hw = CpuInterface(self.host.hmr, self.lines, iri)
+
+    def key(self) -> Hashable:
+        """What can change, to tell states apart."""
+        return (tuple(self.results), self.taken, self.interrupted, self.exit_reason, self.hw.key())
 
     # --- between guest and KVM -------------------------------------------------------------------
 
@@ -64,49 +78,66 @@ class Guest:
     def enter(self) -> None:
         vgic.enter(self.vm, self.vcpu, self.hw)
 
+    def pause(self, what: str) -> Pause:
+        """The guest runs: an interrupt of the host may make it leave and come back."""
+        return Pause(what, self.touch, self.later, guest=self)
+
+    @property
+    def unseen(self) -> bool:
+        """Whether an exit and an entry would show the guest an edge that came in meanwhile."""
+        irqs = self.vcpu.irqs
+        return any(irqs[ppi].edge and irqs[ppi].latch for ppi in bits(self.vm.mask))
+
     # --- the guest's list ------------------------------------------------------------------------
 
-    def run(self, ops: tuple[GuestOp, ...]) -> list[Result]:
-        """arm.c kvm_arch_vcpu_ioctl_run().  Shorter than ``ops`` if one of them ends it."""
+    def run(self, ops: tuple[GuestOp, ...]) -> Generator[Pause, None, None]:
+        """arm.c kvm_arch_vcpu_ioctl_run().  Fewer ``results`` than ``ops`` if one of them ends it.
+
+        Without a vGIC nothing of another branch can reach the guest: then it does not pause.
+        """
         kvm_vcpu.load(self.vm, self.vcpu, self.hw)
         if self.vcpu.stopped:  # kvm_vcpu_sleep(): never enters, but for the PMU's line
             vgic.update_pmu(self.vm, self.vcpu)
+            yield Pause("sleeps", self.touch, self.later, wait=lambda: False, give_up=lambda: None)
             self.interrupted = True
-            return []
+            return
+        yield Pause("enters", self.touch, self.later)
         self.enter()
-        results = []
-        for op in ops:
+        for index, op in enumerate(ops):
+            yield self.pause(f"guest operation {index}")
             try:
-                results.append(self.execute(op))
+                self.results.append((yield from self.execute(op)))
             except Undefined:
-                results.append(UNDEFINED)
+                self.results.append(UNDEFINED)
             except ExitToUserspace:
                 self.exit_reason = KVM_EXIT_MMIO
                 break
-            if results[-1].status is Status.BLOCKED:
+            if self.results[-1].status is Status.BLOCKED:
                 self.interrupted = True
-                return results
+                return
             self.check_userspace_timers()
+        yield self.pause("exits")
         self.exit()
         kvm_vcpu.put(self.vm, self.vcpu, self.hw)
-        return results
 
-    def execute(self, op: GuestOp) -> Result:
+    def execute(self, op: GuestOp) -> Generator[Pause, None, Result]:
         match op:
             case Read():
                 value, known = self.read(op.reg)
                 return Result(value=value & known, known=known)
             case Write():
-                return self.write(op)
+                return (yield from self.write(op))
             case Wfi():
-                return self.wfi()
+                return (yield from self.wfi())
             case Window():
-                return self.window()
+                return (yield from self.window())
             case IrsRead():
                 value, known = self.access_irs(op)
                 return Result(value=value & known, known=known)
             case IrsWrite():
                 self.access_irs(op)
+                return Result()
+            case Spin():
                 return Result()
 
     def check_userspace_timers(self) -> None:
@@ -117,7 +148,7 @@ class Guest:
     # --- registers -------------------------------------------------------------------------------
 
     def read(self, reg: Register) -> Known:
-        if reg.name == "CNTV_TVAL_EL0":
+        if reg.name.endswith("_TVAL_EL0"):
             return 0, 0
         if not reg.readable:
             raise Undefined
@@ -144,7 +175,7 @@ class Guest:
                 return 0, U64
         return self.hw.read(reg)
 
-    def write(self, op: Write) -> Result:
+    def write(self, op: Write) -> Generator[Pause, None, Result]:
         if not op.reg.writable:
             raise Undefined
         name = op.reg.name
@@ -160,6 +191,7 @@ class Guest:
                 self.hw.write(op.reg, op.value)
         if not op.reg.readable:
             return Result()
+        yield self.pause(f"reads {op.reg} back")
         value, known = self.read(op.reg)
         return Result(value=value & known, known=known)
 
@@ -253,7 +285,7 @@ class Guest:
             raise TimeDependent("a timer may or may not have expired when the guest acknowledges")
         return found.pop()
 
-    def wfi(self) -> Result:
+    def wfi(self) -> Generator[Pause, None, Result]:
         """WFI, which traps (kvm-arm.wfi_trap_policy=trap) unless an interrupt is signalled."""
         vm, vcpu, hw = self.vm, self.vcpu, self.hw
         found = hw.candidates() if vm.vgic else {None}
@@ -262,8 +294,15 @@ class Guest:
         self.exit()  # handle_exit.c kvm_handle_wfx(), arm.c kvm_vcpu_wfi()
         if vm.vgic:
             vgic.put(vm, vcpu, hw, in_wfi=True)
-        if not self.wakes(len(found) > 1):
+        may_be_signalled = len(found) > 1
+        given_up: list[bool] = []
+        yield Pause(
+            "wakes up", self.touch, self.later, wait=lambda: self.wakes(may_be_signalled),
+            give_up=lambda: given_up.append(True),
+        )  # fmt: skip
+        if given_up:
             return Result(status=Status.BLOCKED)
+        self.wait_for_timer()
         kvm_vcpu.load(vm, vcpu, hw)
         self.enter()
         return Result()
@@ -271,21 +310,32 @@ class Guest:
     def wakes(self, may_be_signalled: bool) -> bool:
         """kvm_vcpu_block(): until kvm_arch_vcpu_runnable(), or a signal.
 
-        A timer that would wake the vCPU is waited for: then it has expired.
+        A timer that would wake the vCPU is waited for.
         """
-        wakers = list(vgic.wakers(self.vm, self.vcpu)) if self.vm.vgic else []
-        if any(level for _, level in wakers):
+        levels = [level for _, level in vgic.wakers(self.vm, self.vcpu)] if self.vm.vgic else []
+        if any(levels):
             return True
-        waiting = [self.vcpu.timer_of(ppi) for ppi, level in wakers if level is None]
+        waiting = self.waited_for()
         if not all(timer.within(self.wait_ms) for timer in waiting):
             raise TimeDependent(f"the WFI may take longer than the {self.wait_ms} ms it is given")
-        if len(waiting) == 1:
-            waiting[0].expired = True
         if may_be_signalled and not waiting:
             raise TimeDependent("the WFI completes only if a hidden timer has already expired")
         return bool(waiting)
 
-    def window(self) -> Result:
+    def waited_for(self) -> list[Timer]:
+        """The elapsing timers that will wake the vCPU."""
+        wakers = list(vgic.wakers(self.vm, self.vcpu)) if self.vm.vgic else []
+        if any(level for _, level in wakers):
+            return []
+        return [self.vcpu.timer_of(ppi) for ppi, level in wakers if level is None]
+
+    def wait_for_timer(self) -> None:
+        """If it is a timer that woke the vCPU, and it is clear which one, it has expired."""
+        waiting = self.waited_for()
+        if len(waiting) == 1:
+            waiting[0].expired = True
+
+    def window(self) -> Generator[Pause, None, Result]:
         """Interrupts are taken one at a time, until none is signalled or the guest has enough.
 
         The handler (guest/el1/main.c): acknowledge, switch a timer off, drop, deactivate.
@@ -294,16 +344,17 @@ class Guest:
             if self.vcpu.virtual_irq:  # the handler's acknowledge is what excepts
                 raise Undefined
             return Result()
-        first = count = 0
-        while count < IRQ_LIMIT:
+        self.taken = (0, 0)
+        while self.taken[0] < IRQ_LIMIT:
             intid = self.certain_candidate()
             if intid is None and not self.vcpu.virtual_irq:
                 break
             if intid is not None:
                 self.handle(intid)
-            count += 1
-            if count == 1:
-                first = intid or 0
+            count, first = self.taken
+            self.taken = (count + 1, first if count else intid or 0)
+            yield self.pause("in the window")
+        count, first = self.taken
         return Result(value=count, extra=first)
 
     def handle(self, intid: int) -> None:

@@ -31,6 +31,12 @@ def alive(vm: Vm) -> None:
         raise Refused(EIO)
 
 
+def all_vcpus_idle(vm: Vm) -> None:
+    """kvm_trylock_all_vcpus(): no vCPU may be in KVM_RUN, or in any other of its ioctls."""
+    if any(vcpu.locked for vcpu in vm.vcpus):
+        raise Refused(EBUSY)
+
+
 def copy(pointer: p.Pointer) -> None:
     """get_user() and put_user() of what an attribute points to."""
     if pointer is not p.Pointer.VALUE:
@@ -51,6 +57,7 @@ def create_device(vm: Vm, op: p.CreateDevice, behaviour: Behaviour) -> None:
         raise Refused(ENODEV)
     if op.test:
         return
+    all_vcpus_idle(vm)
     if vm.vgic:
         raise Refused(EEXIST)
     if any(vcpu.has_run for vcpu in vm.vcpus):
@@ -123,6 +130,7 @@ def cpu_sysregs(vm: Vm, op: p.DeviceAttr, behaviour: Behaviour) -> Result:
         if reg is None:
             raise Refused(ENXIO)
         return OK
+    all_vcpus_idle(vm)
     if not vm.initialized:
         raise Refused(EBUSY)
     if op.action is p.Action.GET:

@@ -7,6 +7,8 @@ PPI i.
 
 from __future__ import annotations
 
+from collections.abc import Hashable
+from copy import copy, deepcopy
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -15,6 +17,7 @@ from harness.ppi import CNTHP, CNTHV, CNTP, CNTV, NR_PPIS, PMUIRQ, SW_PPI, mask_
 from harness.program import mpidr_affinity
 
 if TYPE_CHECKING:
+    from harness.model.guest import Guest
     from harness.model.irs import Irs
 
 
@@ -51,6 +54,14 @@ class Irq:
     def pending(self) -> bool:
         """vgic.h irq_is_pending()."""
         return self.latch if self.edge else self.latch or self.line
+
+    def clone(self) -> Irq:
+        return Irq(self.edge, self.owner, self.hw, self.enabled, self.active, self.latch,
+                   self.line, self.priority)  # fmt: skip
+
+    def key(self) -> Hashable:
+        return (self.owner, self.hw, self.enabled, self.active, self.latch, self.line,
+                self.priority)  # fmt: skip
 
 
 def private_irqs() -> list[Irq]:
@@ -94,6 +105,9 @@ class Vcpu:
     initialized: bool = False  # KVM_ARM_VCPU_INIT was done
     has_run: bool = False  # vcpu_has_run_once(): a first run got through all its steps
     stopped: bool = False  # powered off
+    locked: bool = False  # kvm_vcpu.mutex: one of its ioctls is under way
+    guest: Guest | None = None  # between entry and exit of a KVM_RUN
+    restart: bool = False  # the agent will set PC and x0 before the next KVM_RUN
     virtual_irq: bool = False  # HCR_EL2.VI or VF, from KVM_IRQ_LINE without a vGIC
 
     # struct vgic_v5_cpu_if: what the next guest entry writes to the hardware
@@ -120,6 +134,27 @@ class Vcpu:
     def timer_of(self, ppi: int) -> Timer:
         return self.vtimer if ppi == CNTV else self.ptimer
 
+    def clone(self) -> Vcpu:
+        """A copy that shares nothing.  Not while a guest runs."""
+        assert self.guest is None
+        out = copy(self)
+        out.irqs = [irq.clone() for irq in self.irqs]
+        out.priorityr = list(self.priorityr)
+        out.vtimer, out.ptimer, out.pmu = copy(self.vtimer), copy(self.ptimer), copy(self.pmu)
+        return out
+
+    def key(self) -> Hashable:
+        """All that can change, to tell states apart."""
+        pmu, timers = self.pmu, (self.vtimer, self.ptimer)
+        return (
+            self.initialized, self.has_run, self.stopped, self.locked, self.virtual_irq,
+            self.restart, tuple(irq.key() for irq in self.irqs), self.enabler, self.activer,
+            self.dvir, tuple(self.priorityr), self.en, self.vpmr, self.apr, self.icsr,
+            self.timers_enabled, tuple((t.ctl, t.cval, t.expired, t.ticks) for t in timers),
+            (pmu.created, pmu.irq, pmu.enable, pmu.overflow, pmu.interrupt),
+            self.guest.key() if self.guest else None,
+        )  # fmt: skip
+
 
 # arch_timer.c default_ppi[], in the order of the TIMER attributes: vtimer, ptimer, hvtimer, hptimer
 DEFAULT_TIMER_PPIS: Final = (CNTV, CNTP, CNTHV, CNTHP)
@@ -139,6 +174,8 @@ class Vm:
     timer_irqs_immutable: bool = False
 
     vgic: bool = False  # a VGICv5 exists: no other can be created on this host
+    device: bool = False  # the program has its file descriptor
+    closing: bool = False  # a branch closes its file descriptors
     initialized: bool = False  # CTRL/INIT was done
     userspace_ppis: int = 0
     mask: int = 0  # vgic_ppi_mask: the PPIs exposed to the guest
@@ -151,6 +188,28 @@ class Vm:
         self.timer_irqs = [ppi_intid(ppi) for ppi in DEFAULT_TIMER_PPIS]
         for vcpu in self.vcpus:
             vcpu.irqs = private_irqs()
+
+    def clone(self) -> Vm:
+        out = copy(self)
+        copies = {id(vcpu): vcpu.clone() for vcpu in self.vcpus}
+        out.vcpus = list(copies.values())
+        out.slots = {slot: copies[id(vcpu)] for slot, vcpu in self.slots.items()}
+        if self.mpidr_data is not None:
+            mask, lookup = self.mpidr_data
+            out.mpidr_data = mask, {mpidr: copies[id(vcpu)] for mpidr, vcpu in lookup.items()}
+        out.timer_irqs = list(self.timer_irqs)
+        out.irs = deepcopy(self.irs)
+        return out
+
+    def key(self) -> Hashable:
+        """All that can change, to tell states apart; branches leave an IRS alone."""
+        lookup = self.mpidr_data and tuple((m, v.index) for m, v in self.mpidr_data[1].items())
+        return (
+            self.dead, self.has_ran_once, self.features, tuple(self.timer_irqs), lookup,
+            self.timer_irqs_immutable, self.vgic, self.device, self.closing, self.initialized,
+            self.userspace_ppis, self.mask, self.hmr, tuple(sorted(self.slots)),
+            tuple(vcpu.key() for vcpu in self.vcpus),
+        )  # fmt: skip
 
 
 def implemented_ppis(pmu: bool) -> int:

@@ -3,13 +3,16 @@
 
 from __future__ import annotations
 
-from errno import EINVAL, ENOENT, ENOEXEC
+from collections.abc import Generator
+from errno import EINVAL, EIO, ENOENT, ENOEXEC
 from typing import Final
 
 from harness.model import vgic
 from harness.model.behaviour import Behaviour, HostFacts
 from harness.model.cpuif import CpuInterface
+from harness.model.pause import Pause
 from harness.model.state import DEFAULT_TIMER_PPIS, NotModelled, Refused, Vcpu, Vm
+from harness.model.touches import FirstRun
 from harness.ppi import CNTP, CNTV, ppi_intid
 from harness.program import FEATURE_PMU_V3, FEATURE_POWER_OFF, FEATURE_PSCI_0_2
 
@@ -61,20 +64,31 @@ def reset(vm: Vm, vcpu: Vcpu, host: HostFacts) -> None:
 # --- the first run -------------------------------------------------------------------------------
 
 
-def first_run(vm: Vm, vcpu: Vcpu, host: HostFacts, behaviour: Behaviour) -> None:
-    """arm.c kvm_arch_vcpu_run_pid_change().  A step that fails leaves those before it done."""
+def first_run(
+    vm: Vm, vcpu: Vcpu, host: HostFacts, behaviour: Behaviour, touch: FirstRun
+) -> Generator[Pause, None, None]:
+    """arm.c kvm_arch_vcpu_run_pid_change().  A step that fails leaves those before it done.
+
+    Each step holds config_lock, but none holds it until the next: other vCPUs come in between.
+    """
     if not vcpu.initialized:
         raise Refused(ENOEXEC)
-    if vcpu.has_run:
-        return
-    tabulate_mpidrs(vm)
-    if vm.vgic:
-        vgic.map_resources(vm)
-    enable_timers(vm, vcpu, host)
-    enable_pmu(vm, vcpu)
-    vgic.finalize_ppi_state(vm, vcpu, host, behaviour)
-    vm.has_ran_once = True
-    vcpu.has_run = True
+    if not vcpu.has_run:
+        yield Pause("tabulates MPIDRs", touch.tabulate)
+        tabulate_mpidrs(vm)
+        yield Pause("maps the vGIC", touch.map)
+        if vm.vgic:
+            vgic.map_resources(vm)
+        yield Pause("enables its timers", touch.enable)
+        enable_timers(vm, vcpu, host)
+        enable_pmu(vm, vcpu)
+        yield Pause("finalizes", touch.finalize)
+        vgic.finalize_ppi_state(vm, vcpu, host, behaviour)
+        yield Pause("marks the VM as run", touch.mark)
+        vm.has_ran_once = True
+        vcpu.has_run = True
+    if vm.dead:  # KVM_REQ_VM_DEAD
+        raise Refused(EIO)
 
 
 def tabulate_mpidrs(vm: Vm) -> None:

@@ -4,13 +4,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from harness.errors import ConfigError, NotInArchive
-from harness.provision import kernels, qemus, selftests, target_code
+from harness.provision import kernels, qemus, selftests, target_code, worktree
 from harness.provision.apt import Apt, Query
 from harness.provision.cache import Cache
-from harness.provision.images import Images
+from harness.provision.images import Images, KernelEntry
 from harness.provision.packages import Context, absent, packaged_file, remembered, resolve
 from harness.provision.paths import default_cache
 from harness.provision.process import Runner, run
@@ -43,6 +44,17 @@ class Provisioner:
         """A kernel by name, or from a path to an Image or a source tree."""
         return kernels.kernel(self._context, kernels.named(self._context, name_or_path))
 
+    def kernel_entry(self, name_or_path: str) -> KernelEntry:
+        """What images.yaml says of a kernel; of a path, what follows from it."""
+        return kernels.named(self._context, name_or_path).entry
+
+    def work_trees(
+        self, name_or_path: str, count: int
+    ) -> AbstractContextManager[list[worktree.WorkTree]]:
+        """``count`` built trees of a kernel, to be rebuilt with patches; see worktree.py."""
+        wanted = kernels.named(self._context, name_or_path)
+        return worktree.work_trees(self._context, wanted, count)
+
     def default_kernel(self) -> str:
         """The first of ``run`` that is there, without asking the archive for optional ones."""
         images = self._context.images
@@ -59,6 +71,11 @@ class Provisioner:
         entry = self._context.images.kernel(name)
         asked = kernels.query(self._context, entry)
         return entry.optional and asked is not None and remembered(self._context, asked) is None
+
+    def source(self, pattern: str) -> Path:
+        """The unpacked tree of a source package.  Never write to it."""
+        asked = kernels.source_query(self._context, pattern)
+        return kernels.source_tree(self._context, asked)[1]
 
     def plugin(self) -> Artifact:
         """The QEMU plugin."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from harness.model.behaviour import Behaviour, Finalize
-from harness.program import Program, Run
+from harness.program import Program, Run, flat
 from harness.report.listing import ppi_list
 from harness.report.ppimap import Bitmaps
 from harness.report.verdict import Outcome
@@ -95,4 +95,4 @@ def _lost_and_leaked(outcome: Outcome) -> tuple[int, int]:
 
 def first_to_run(program: Program) -> int:
     """The index of the vCPU that runs first; 0 if none runs."""
-    return next((op.vcpu for op in program.ops if isinstance(op, Run)), 0)
+    return next((op.vcpu for op in flat(program.ops) if isinstance(op, Run)), 0)

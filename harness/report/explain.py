@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterator
+from itertools import groupby
 from typing import Final
 
 from harness.ppi import NR_PPIS, Kind, ppi_name
@@ -12,8 +13,9 @@ from harness.report.diagnosis import diagnose, short_diagnosis
 from harness.report.hardware import accesses
 from harness.report.listing import Lister, guest_op, register_of, result
 from harness.report.ppimap import Bitmaps
-from harness.report.verdict import Outcome, Verdict
-from harness.trace import Difference, Status, Step, steps
+from harness.report.ppiview import PpiView, exposed_ppis, ppi_view
+from harness.report.verdict import Linearisation, Outcome, Verdict
+from harness.trace import Difference, Status, Step
 
 FURTHER: Final = 6  # differences shown in short after the first
 LISTED: Final = 40  # records of a program; the failing one is among them
@@ -66,6 +68,7 @@ def _blocks(outcome: Outcome) -> Iterator[list[str]]:
         return
     yield list(describe(first, outcome))
     yield list(further(outcome))
+    yield list(linearisation(outcome))
     yield list(accesses(outcome))
     for sentence in diagnose(outcome):
         yield textwrap.wrap(sentence, WIDTH, break_on_hyphens=False)
@@ -96,10 +99,12 @@ def listing(outcome: Outcome, mark: Step | None = None) -> Iterator[str]:
     yield f"program {outcome.program.name}:"
     if start:
         yield f"       ... {start} before"
-    for record, (index, guest, text) in enumerate(records[start:end], start):
+    for record, (step, text) in enumerate(records[start:end], start):
         arrow = "-->" if mark and record == at else "   "
-        number = f"{index:3}" if guest is None else f"{index:3}.{guest}"
-        yield f"{arrow} {number:<7}{'  ' if guest is not None else ''}{text}"
+        indent = "  " * ((step.guest is not None) + (step.branch is not None) * 1)
+        indent += "  " * (step.branch_index is not None)
+        width = len(str(step.op_index))
+        yield f"{arrow} {' ' * (3 - width)}{step.number:<{4 + width}}{indent}{text}"
     if end < len(records):
         yield f"       ... {len(records) - end} after"
 
@@ -108,8 +113,8 @@ def where(step: Step, lister: Lister) -> str:
     """``operation 7.2, run vCPU1: read ICC_PPI_ENABLER0_EL1``."""
     text = lister.op(step.op).rstrip(":")
     if step.guest is None:
-        return f"operation {step.op_index}, {text}"
-    return f"operation {step.op_index}.{step.guest_index}, {text}: {guest_op(step.guest)}"
+        return f"operation {step.number}, {text}"
+    return f"operation {step.number}, {text}: {guest_op(step.guest)}"
 
 
 def describe(difference: Difference, outcome: Outcome) -> Iterator[str]:
@@ -120,10 +125,20 @@ def describe(difference: Difference, outcome: Outcome) -> Iterator[str]:
     yield f"  observed  {result(step, difference.observed)}"
     if maps := Bitmaps.of(difference):
         yield f"  {maps.names()}"
-        yield ""
-        yield from (f"  {line}" for line in maps.map())
+        if view := view_of(difference, outcome):
+            yield ""
+            yield from (f"  {line}" for line in view.lines())
     elif names := priorities(difference):
         yield f"  {names}"
+
+
+def view_of(difference: Difference, outcome: Outcome) -> PpiView | None:
+    """The four maps of a difference; None if it is not about PPIs."""
+    if outcome.expected is None or outcome.observed is None or outcome.behaviour is None:
+        return None
+    program, vm = outcome.program, getattr(difference.step.op, "vm", 0)
+    mask = exposed_ppis(program, outcome.behaviour, outcome.host, vm)
+    return ppi_view(program, difference, outcome.expected, outcome.observed, mask)
 
 
 def priorities(difference: Difference) -> str:
@@ -162,13 +177,28 @@ def further(outcome: Outcome) -> Iterator[str]:
         yield f"  and {len(rest) - FURTHER} more"
 
 
+def linearisation(outcome: Outcome) -> Iterator[str]:
+    """The order of the branches' steps that leads to the nearest allowed outcome."""
+    seen = outcome.linearisation
+    if seen is None:
+        return
+    yield f"expected is outcome {seen.number} of {seen.of} that are allowed; one order that has it:"
+    yield from textwrap.wrap(order(seen), WIDTH, initial_indent="  ", subsequent_indent="  ")
+
+
+def order(seen: Linearisation) -> str:
+    """``a1 locks the vCPU, finalizes; b0 locks the vCPU``: where the order matters."""
+    parts = []
+    for who, steps in groupby((step.partition(" ") for step in seen.order), key=lambda s: s[0]):
+        parts.append(f"{who} {', '.join(what for _, _, what in steps)}")
+    return "; ".join(parts)
+
+
 def operations(outcome: Outcome) -> Iterator[str]:
     """Every record with its expected and its observed result, for the artefacts."""
     lister = Lister(outcome.program)
-    texts = list(lister.lines())
-    for step, (index, guest, text) in zip(steps(outcome.program), texts, strict=True):
-        number = str(index) if guest is None else f"{index}.{guest}"
-        yield f"{number:<7}{'  ' if guest is not None else ''}{text}"
+    for step, text in lister.lines():
+        yield f"{step.number:<7}{'  ' if step.guest is not None else ''}{text}"
         for name, trace in (("expected", outcome.expected), ("observed", outcome.observed)):
             if trace is not None:
                 yield f"           {name}  {result(step, trace.results[step.record])}"

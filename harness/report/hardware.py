@@ -13,7 +13,7 @@ from harness.hwtrace.decode import NO_SYMBOLS, Symbols, describe, line
 from harness.hwtrace.fields import counterpart
 from harness.hwtrace.ring import Record
 from harness.hwtrace.slices import Located, Place, Slice, between, is_mark
-from harness.program import Program, Run
+from harness.program import Parallel, Program, Run
 from harness.report.listing import register_of
 from harness.report.verdict import Outcome
 from harness.trace import Step
@@ -75,7 +75,9 @@ def _window(program: Program, step: Step | None, sliced: Slice) -> tuple[Place, 
     if step is None:  # it died: the last operation is where
         at = Place(max(each.place for each in sliced.located).op)
         return at, at
-    runs = [i for i, op in enumerate(program.ops[: step.op_index + 1]) if isinstance(op, Run)]
+    runs = [
+        i for i, op in enumerate(program.ops[: step.op_index + 1]) if isinstance(op, Run | Parallel)
+    ]
     first = Place(runs[-1] if runs else step.op_index)
     return first, Place(step.op_index, -1 if step.guest_index is None else step.guest_index)
 

@@ -11,7 +11,7 @@ from typing import Final
 from harness import program as p
 from harness.irs import Table, irs_register_name
 from harness.ppi import BY_ENCODING, U64, Kind, Register, bits, ppi_name
-from harness.trace import Result, RunEnd, Status, Step
+from harness.trace import Result, RunEnd, Status, Step, steps
 
 _DEVICES: Final = MappingProxyType({
     p.DEV_TYPE_VGIC_V2: "VGICv2", p.DEV_TYPE_VGIC_V3: "VGICv3", p.DEV_TYPE_VGIC_V5: "VGICv5",
@@ -93,15 +93,20 @@ class Lister:
         }
         self._vms = len({op.vm for op in program.ops if isinstance(op, p.CreateVm)}) > 1
 
-    def lines(self) -> Iterator[tuple[int, int | None, str]]:
-        """One (operation, guest operation or None, text) for each record of the program."""
-        for index, op in enumerate(self._program.ops):
-            yield index, None, self.op(op)
-            if isinstance(op, p.Run):
-                yield from ((index, g, guest_op(guest)) for g, guest in enumerate(op.guest))
+    def lines(self) -> Iterator[tuple[Step, str]]:
+        """One line for each record of the program."""
+        for step in steps(self._program):
+            yield step, self.op(step.op) if step.guest is None else guest_op(step.guest)
 
-    def op(self, op: p.Op) -> str:
+    def op(self, op: p.Op | p.Branch) -> str:
         """One operation on one line."""
+        match op:
+            case p.Parallel():
+                return f"at the same time, {len(op.branches)} branches:"
+            case p.Branch():
+                return f"branch on CPU {op.cpu}" + (":" if op.ops else " (nothing to do)")
+            case p.Delay():
+                return f"delay {op.ns} ns"
         vm = f" vm{op.vm}" if self._vms and not isinstance(op, p.IstEntry) else ""
         match op:
             case p.CreateVm():
@@ -162,10 +167,14 @@ class Lister:
         pointer = f" ({op.pointer.name} pointer)" if op.pointer is not p.Pointer.VALUE else ""
         return f"{_verb(op.action)}_ist{vm}{attr} {sizes}{pointer}"
 
+    def vcpu(self, attr: int, vm: int) -> int | None:
+        """The vCPU that a CPU_SYSREGS attribute addresses; None if there is none."""
+        return self._ids.get((vm, attr >> 32))
+
     def _register(self, attr: int, vm: int) -> str:
         register = sysreg_of(attr)
         affinity = attr >> 32
-        vcpu = self._ids.get((vm, affinity))
+        vcpu = self.vcpu(attr, vm)
         who = f"MPIDR {affinity:#x}" if vcpu is None else f"vCPU{vcpu}"
         return f"{who} {register or f'register {attr & 0xFFFFFFFF:#x}'}"
 
@@ -196,6 +205,8 @@ def guest_op(op: p.GuestOp) -> str:
             return f"load {irs_register_name(op.offset)}"
         case p.IrsWrite():
             return f"store {irs_register_name(op.offset)} = {hexadecimal(op.value)}"
+        case p.Spin():
+            return f"spin {op.ns} ns"
 
 
 def result(step: Step, r: Result) -> str:
@@ -209,6 +220,8 @@ def result(step: Step, r: Result) -> str:
             return exception(r.value)
     if isinstance(step.op, p.Run) and step.guest is None:
         return _run_end(r)
+    if isinstance(step.op, p.Branch):
+        return f"from {r.value & 0xFFFF_FFFF} to {r.value >> 32} ns" if r.known else "ok"
     if isinstance(step.guest, p.Window):
         first = f", first {_intid(r.extra)}" if r.value else ""
         return f"{r.value} interrupt{'s' * (r.value != 1)} taken{first}"

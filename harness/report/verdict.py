@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 import signal
 import traceback
 from collections.abc import Callable
@@ -14,15 +15,27 @@ from typing import Final
 from harness.console import KernelReport, find_reports
 from harness.errors import HarnessError
 from harness.hwtrace.slices import Slice
-from harness.model.behaviour import Behaviour, Finalize, LateWrites
-from harness.program import GRP_CPU_SYSREGS, Action, Capability, CopyReg, DeviceAttr, Program, Run
+from harness.model.behaviour import Behaviour, Finalize, HostFacts, LateWrites
+from harness.model.executor import Allowed
+from harness.program import (
+    GRP_CPU_SYSREGS,
+    Action,
+    Capability,
+    CopyReg,
+    DeviceAttr,
+    Program,
+    Run,
+    flat,
+)
 from harness.report.listing import Lister, errno_name, guest_op, register_of, result
 from harness.report.ppimap import Bitmaps
 from harness.targets.base import HostLost
 from harness.trace import Comparison, Ending, Status, Trace, compare, steps
 from harness.wire import Hello
 
-Execute = Callable[[Behaviour, Program], Trace]
+MIN_CPUS: Final = 2  # for branches that run at the same time
+
+Execute = Callable[[Behaviour, Program], tuple[Allowed, ...]]
 
 
 class Verdict(Enum):
@@ -55,12 +68,26 @@ class Expectation:
 
 
 @dataclass(frozen=True, slots=True)
+class Linearisation:
+    """Which of the traces that the model allows was seen, of ``of``; or is nearest to what was.
+
+    ``order``: the steps of the branches in an order that leads to it.
+    """
+
+    number: int
+    of: int
+    order: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """A verdict and what it rests on.
 
     ``message``: one line.  ``behaviour``: the declared behaviour whose trace is ``expected``.
     ``diagnosis``: another behaviour that explains the observed trace exactly, if there is one.
     ``details``: the traceback of a defect of the harness.  ``accesses``: of a FAIL or CRASH.
+    ``linearisation``: of a program with parallel sections.
+    ``host``: what the model knew of it.
     """
 
     verdict: Verdict
@@ -75,6 +102,8 @@ class Outcome:
     diagnosis: Behaviour | None = None
     details: str = ""
     accesses: Slice = field(default_factory=Slice)
+    linearisation: Linearisation | None = None
+    host: HostFacts = field(default_factory=HostFacts)
 
 
 @dataclass(slots=True)
@@ -99,7 +128,7 @@ class LateWriteWitness:
 class Judge:
     """Judges programs that ran on one host.
 
-    ``execute`` runs a program on the model with a behaviour.  ``witness`` outlives the host.
+    ``execute``: what the model allows, given a behaviour.  ``witness`` outlives the host.
     """
 
     expectation: Expectation
@@ -180,7 +209,11 @@ class Judge:
         behaviours = self.behaviours()
         if not writes_late(program):  # all are the same then; a model run is not free
             behaviours = behaviours[:1]
-        expected = [self.execute(behaviour, program) for behaviour in behaviours]
+        nearest = [
+            _nearest(program, self.execute(behaviour, program), observed)
+            for behaviour in behaviours
+        ]
+        expected = [trace for trace, _ in nearest]
         comparisons = [compare(program, trace, observed) for trace in expected]
         agreeing = [b for b, c in zip(behaviours, comparisons, strict=True) if c.agrees]
         chosen = next(
@@ -188,13 +221,13 @@ class Judge:
         )
         outcome = Outcome(
             Verdict.FAIL, program, "", expected[chosen], observed, comparisons[chosen],
-            behaviour=behaviours[chosen],
+            behaviour=behaviours[chosen], linearisation=nearest[chosen][1],
         )  # fmt: skip
         if len(agreeing) == len(behaviours):
             return replace(outcome, verdict=Verdict.PASS)
         allowed = [b for b in agreeing if self.witness.allows(b.late_writes)]
         if allowed:
-            return self._witnessed(outcome, allowed[0], expected[behaviours.index(allowed[0])])
+            return self._witnessed(outcome, allowed[0], nearest[behaviours.index(allowed[0])])
         if agreeing:
             seen, other = self.witness.seen, agreeing[0].late_writes
             assert seen is not None
@@ -210,16 +243,19 @@ class Judge:
         )
         outcome = replace(
             outcome, expected=expected[best], comparison=comparisons[best],
-            behaviour=behaviours[best], message=_what_differs(comparisons[best], Lister(program)),
+            behaviour=behaviours[best], linearisation=nearest[best][1],
+            message=_what_differs(comparisons[best], Lister(program), nearest[best][1]),
         )  # fmt: skip
         return replace(outcome, diagnosis=self._diagnose(program, observed, behaviours))
 
-    def _witnessed(self, outcome: Outcome, behaviour: Behaviour, expected: Trace) -> Outcome:
+    def _witnessed(
+        self, outcome: Outcome, behaviour: Behaviour, seen: tuple[Trace, Linearisation | None]
+    ) -> Outcome:
         """The program agrees with some of the acceptable behaviours only: that is the kernel's."""
         self.witness.fix(behaviour.late_writes, outcome.program.name)
         return replace(
-            outcome, verdict=Verdict.PASS, behaviour=behaviour, expected=expected,
-            comparison=Comparison(),
+            outcome, verdict=Verdict.PASS, behaviour=behaviour, expected=seen[0],
+            comparison=Comparison(), linearisation=seen[1],
         )  # fmt: skip
 
     def _diagnose(
@@ -233,7 +269,7 @@ class Judge:
                 expected = self.execute(behaviour, program)
             except ValueError:  # outside the model under this behaviour
                 continue
-            if compare(program, expected, observed).agrees:
+            if compare(program, _nearest(program, expected, observed)[0], observed).agrees:
                 return behaviour
         return None
 
@@ -279,6 +315,8 @@ def missing_capability(
             return Capability.IRS, "declared absent (expect.irs: false)"
     if Capability.PMU in program.needs and not hello.pmu:
         return Capability.PMU, "absent"
+    if Capability.CPUS in program.needs and hello.cpus < MIN_CPUS:
+        return Capability.CPUS, f"it has {hello.cpus} (--host-cpus 2)"
     return None
 
 
@@ -296,7 +334,7 @@ def harness_error(program: Program, error: Exception) -> Outcome:
 def writes_late(program: Program) -> bool:
     """Whether userspace writes a vCPU register after some vCPU has run."""
     ran = False
-    for op in program.ops:
+    for op in flat(program.ops):
         ran = ran or isinstance(op, Run)
         sets = isinstance(op, DeviceAttr) and (op.action, op.group) == (Action.SET, GRP_CPU_SYSREGS)
         if ran and (sets or isinstance(op, CopyReg)):
@@ -313,7 +351,26 @@ def _first(reports: tuple[KernelReport, ...]) -> str:
     return reports[0].summary + more
 
 
-def _what_differs(comparison: Comparison, lister: Lister) -> str:
+def _nearest(
+    program: Program, allowed: tuple[Allowed, ...], observed: Trace
+) -> tuple[Trace, Linearisation | None]:
+    """The allowed trace that was seen, else the one that what was seen leaves last."""
+    if len(allowed) == 1 and not allowed[0].order:
+        return allowed[0].trace, None
+
+    def common(number: int) -> tuple[float, int]:
+        differences = compare(program, allowed[number].trace, observed).differences
+        first = differences[0].step.record if differences else math.inf
+        return first, -len(differences)
+
+    best = max(range(len(allowed)), key=common)
+    linearisation = Linearisation(best + 1, len(allowed), allowed[best].order)
+    return allowed[best].trace, linearisation
+
+
+def _what_differs(
+    comparison: Comparison, lister: Lister, linearisation: Linearisation | None
+) -> str:
     """The first difference in short, and how many there are."""
     first, *rest = comparison.differences
     maps = Bitmaps.of(first)
@@ -324,7 +381,10 @@ def _what_differs(comparison: Comparison, lister: Lister) -> str:
         op = first.step.guest
         what = f"{lister.op(first.step.op).rstrip(':') if op is None else guest_op(op)}: "
         what += f"expected {want}, observed {got}"
-    return what + (f" (and {len(rest)} more)" if rest else "")
+    what += f" (and {len(rest)} more)" if rest else ""
+    if linearisation is not None and linearisation.of > 1:
+        what += f"; none of the {linearisation.of} allowed outcomes"
+    return what
 
 
 def _signal(number: int) -> str:

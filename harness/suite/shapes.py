@@ -42,11 +42,13 @@ from harness.program import (
     IrsWrite,
     Ist,
     Op,
+    Parallel,
     PlaceIrs,
     Program,
     Read,
     Run,
     Write,
+    flat,
     get_reg,
     init_device,
     pmu_init,
@@ -97,8 +99,10 @@ BRIEFLY: Final = 50  # ms: what a vCPU that must block costs
 def needs_of(ops: Iterable[Op]) -> frozenset[Capability]:
     """What the operations themselves show that a host must have."""
     needs = set()
-    for op in ops:
+    for op in flat(ops):
         match op:
+            case Parallel():
+                needs.add(Capability.CPUS)
             case CreateDevice(type=kind) if kind == DEV_TYPE_VGIC_V5:
                 needs.add(Capability.VGIC_V5)
             case DeviceAttr(group=group) if group == GRP_CPU_SYSREGS:

@@ -70,7 +70,7 @@ def run_kselftest(
     """run_kselftest.sh on a host that has a shell, and neither Python nor the harness' programs."""
     shell = provisioner.package_file("busybox-static", "arm64", "usr/bin/busybox")
     files = {f"/{p.relative_to(folder)}": p for p in folder.rglob("*") if p.is_file()}
-    spec = TargetSpec(kernel=kernel, files={"/bin/busybox": shell.path, **files}, memory_mib=256)
+    spec = TargetSpec(kernel=kernel, files={"/bin/busybox": shell.path, **files}, memory=256)
     host = QemuTarget.create(spec, lambda _message: None).boot()
     try:
         assert host.command(["/bin/busybox", "sh", "-c", PREPARE], 30).status == 0

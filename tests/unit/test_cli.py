@@ -77,7 +77,7 @@ def children(monkeypatch: pytest.MonkeyPatch) -> Callable[[Sequence[int]], Calls
             calls.append([*argv])
             return codes[(len(calls) - 1) % len(codes)]
 
-        monkeypatch.setattr(cli, "_child", child)
+        monkeypatch.setattr(cli, "child", child)
         return calls
 
     return use

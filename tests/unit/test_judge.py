@@ -13,7 +13,7 @@ from fake_target import HELLO, FakeTarget, golden
 from harness import program as p
 from harness.console import ReportKind
 from harness.errors import BootError, HarnessError
-from harness.model import Behaviour, Finalize, HostFacts, LateWrites, Model
+from harness.model import Allowed, Behaviour, Finalize, HostFacts, LateWrites, Model
 from harness.program import Capability, Program
 from harness.provision import Expect
 from harness.report.diagnosis import diagnose, short_diagnosis
@@ -48,8 +48,8 @@ def run(program: Program, **behaviour: object) -> Trace:
 
 
 def judge(declared: Expectation | None = None, **hello: int) -> Judge:
-    def execute(behaviour: Behaviour, program: Program) -> Trace:
-        return Model(behaviour, HostFacts()).run(program)
+    def execute(behaviour: Behaviour, program: Program) -> tuple[Allowed, ...]:
+        return Model(behaviour, HostFacts()).allowed(program)
 
     return Judge(declared or Expectation(), replace(HELLO, **hello), execute)  # type: ignore[arg-type]
 
@@ -284,7 +284,7 @@ def test_a_defect_of_the_model_is_an_error() -> None:
     one.run(MASKED)
     assert one._judge is not None
 
-    def broken(_behaviour: Behaviour, _program: Program) -> Trace:
+    def broken(_behaviour: Behaviour, _program: Program) -> tuple[Allowed, ...]:
         raise ValueError("outside the model")
 
     one._judge = replace(one._judge, execute=broken)
@@ -336,3 +336,60 @@ def test_a_host_on_which_nothing_can_be_judged(facts: dict[str, int], log: str, 
     assert re.search(says, why.what)
     assert why.remedy
     assert unfit(HELLO, log) is None
+
+
+# --- parallel sections ---------------------------------------------------------------------------
+
+
+def race(*branches: tuple[p.BranchOp, ...]) -> Program:
+    section = p.Parallel(tuple(p.Branch(ops, cpu) for cpu, ops in enumerate(branches)))
+    return Program("races/any", (*SETUP, section), frozenset({Capability.VGIC_V5, Capability.CPUS}))
+
+
+WINDOW = p.Run((p.write("PCR", 31), p.write("CR0", 1), p.write("ENABLER0", 8), p.Window()))
+INJECTED = race((WINDOW,), (p.IrqLine(SW_PPI, 1),))
+
+
+def allowed_of(program: Program) -> tuple[Allowed, ...]:
+    return Model(Behaviour(), HostFacts()).allowed(program)
+
+
+def test_each_allowed_outcome_passes_and_is_named() -> None:
+    allowed = allowed_of(INJECTED)
+    assert len(allowed) > 1
+    for number, each in enumerate(allowed, 1):
+        outcome = judge(cpus=2).judge(INJECTED, each.trace)
+        assert outcome.verdict is Verdict.PASS
+        assert outcome.linearisation is not None
+        assert (outcome.linearisation.number, outcome.linearisation.of) == (number, len(allowed))
+        assert outcome.linearisation.order
+
+
+def test_a_mixture_of_allowed_outcomes_fails_against_the_nearest() -> None:
+    """Two interrupts of one edge."""
+    seen = next(each for each in allowed_of(INJECTED) if each.trace.results[-3].value == 1)
+    results = list(seen.trace.results)
+    results[-3] = replace(results[-3], value=2)
+    outcome = judge(cpus=2).judge(INJECTED, replace(seen.trace, results=tuple(results)))
+    assert outcome.verdict is Verdict.FAIL
+    assert outcome.expected == seen.trace
+    assert [d.step.number for d in outcome.comparison.differences] == [f"{len(SETUP)}a0.3"]
+    assert f"none of the {len(allowed_of(INJECTED))} allowed outcomes" in outcome.message
+
+
+def test_when_a_branch_ran_is_not_compared() -> None:
+    trace = allowed_of(INJECTED)[0].trace
+    at = len(SETUP) + 1
+    results = list(trace.results)
+    results[at] = Result(value=0x1234_5678_0000_4321)
+    assert (
+        judge(cpus=2).judge(INJECTED, replace(trace, results=tuple(results))).verdict
+        is Verdict.PASS
+    )
+
+
+def test_one_cpu_is_not_enough() -> None:
+    outcome = judge(cpus=1).beforehand(INJECTED)
+    assert outcome is not None
+    assert outcome.verdict is Verdict.SKIP
+    assert outcome.message == "two host CPUs: it has 1 (--host-cpus 2)"

@@ -10,12 +10,10 @@ from pathlib import Path
 
 import pytest
 from fake_target import HELLO, PROVENANCE, golden
-from hypothesis import given
-from hypothesis import strategies as st
 
 from harness import program as p
 from harness.irs import Table
-from harness.model import Behaviour, Finalize, HostFacts, LateWrites, Model
+from harness.model import Allowed, Behaviour, Finalize, HostFacts, LateWrites, Model
 from harness.ppi import U64
 from harness.program import Capability, Program
 from harness.report.artefacts import Artefacts
@@ -53,8 +51,12 @@ def execute(behaviour: Behaviour, program: Program) -> Trace:
     return Model(behaviour, HostFacts()).run(program)
 
 
+def allowed(behaviour: Behaviour, program: Program) -> tuple[Allowed, ...]:
+    return Model(behaviour, HostFacts()).allowed(program)
+
+
 def judge(declared: Expectation | None = None) -> Judge:
-    return Judge(declared or Expectation(), HELLO, execute)
+    return Judge(declared or Expectation(), HELLO, allowed)
 
 
 def failed(program: Program, accessors: bool = True) -> Outcome:
@@ -144,29 +146,6 @@ def test_no_guess_if_nothing_matches() -> None:
 def test_names() -> None:
     maps = Bitmaps(1 << 27 | 1 << 30 | 8, 8 | 1 << 26 | 1 << 40)
     assert maps.names() == "leaked: CNTHP(26), PPI(40); lost: CNTV(27), CNTP(30)"
-
-
-def test_the_map() -> None:
-    rows = list(Bitmaps(1 << 27 | 8, 8 | 1 << 40, U64 ^ 1 << 63).map())
-    cells = [row.split()[1:] for row in rows[1:5]]
-    assert [len(row) for row in cells] == [16] * 4
-    assert cells[0][3] == "#"
-    assert cells[1][11] == "x"
-    assert cells[2][8] == "L"
-    assert cells[3][15] == "?"
-    assert "not known" in rows[-1]
-
-
-@given(st.integers(0, U64), st.integers(0, U64), st.integers(0, U64), st.sampled_from([0, 1]))
-def test_the_map_shows_every_bit(expected: int, observed: int, known: int, bank: int) -> None:
-    maps = Bitmaps(expected, observed, known, bank)
-    cells = [cell for row in list(maps.map())[1:5] for cell in row.split()[1:]]
-    shown = {mark: sum(1 << n for n, c in enumerate(cells) if c == mark) for mark in ".#Lx?"}
-    assert shown["L"] == maps.leaked == observed & ~expected & known
-    assert shown["x"] == maps.lost == expected & ~observed & known
-    assert shown["?"] == ~known & U64
-    assert shown["#"] == expected & observed & known
-    assert maps.names() or not (maps.leaked | maps.lost)
 
 
 def test_priorities_are_told_by_ppi() -> None:
