@@ -25,6 +25,7 @@ from harness.coverage.command import command_coverage, coverage_options
 from harness.errors import HarnessError, ProvisionError
 from harness.fuzz import commands as fuzz
 from harness.hwtrace.command import add_options, lines
+from harness.kselftest import command as selftest
 from harness.mutants import options as mutants
 from harness.nightly import command as nightly
 from harness.nightly import kernelci
@@ -137,6 +138,8 @@ def _parser() -> argparse.ArgumentParser:
     fuzz.target_options(sub, kernel=False)
     fuzz.compare_options(sub)
 
+    sub = add("selftest", selftest.command_selftest, "The suite as a kernel selftest.")
+    selftest.add_options(sub)
     sub = add("mutants", mutants.command_mutants, "Run the suite on kernels that deserve to fail.")
     mutants.options(sub)
 
@@ -396,7 +399,7 @@ def _checks(root: Path, scratch: Path) -> list[tuple[str, list[str]]]:
     # kernel/ follows the kernel's own style, which checkpatch knows and clang-format does not.
     sources = sorted(
         str(path.relative_to(root))
-        for part in ("docs", "guest", "harness", "qemu_plugin", "tests/platform")
+        for part in ("docs", "guest", "harness", "kselftest_glue", "qemu_plugin", "tests/platform")
         for path in (root / part).rglob("*.[ch]")
     )
     make = ["make", "-C", "qemu_plugin", "test"]

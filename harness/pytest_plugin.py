@@ -81,6 +81,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="the same programs again (default: a new seed)",
     )  # fmt: skip
     group.addoption(
+        "--kselftest", dest="gicv5_kselftest", metavar="COLLECTION:TEST,...",
+        help="instead of the suite, the kernel's own selftests: kvm:arm64/vgic_v5, kvm:arm64/*",
+    )  # fmt: skip
+    group.addoption(
+        "--kselftest-tree", dest="gicv5_kselftest_tree", metavar="DIR",
+        help="the kernel tree that they are built from (default: the kernel's own sources)",
+    )  # fmt: skip
+    group.addoption(
         "--results", dest="gicv5_results", metavar="DIR",
         default=os.environ.get("AVOCADO_TEST_OUTPUTDIR") or "gicv5-results",
         help="where results and the artefacts of failures go (default: gicv5-results; in a job of "

@@ -41,6 +41,11 @@ class SuiteFile(pytest.File):
         return node
 
     def collect(self) -> Iterator[pytest.Collector | pytest.Item]:
+        if self.gicv5.kselftests:
+            from harness.kselftest.pytest_items import SelftestItem  # noqa: PLC0415
+
+            yield from (SelftestItem.of(self, name, self.gicv5) for name in self.gicv5.kselftests)
+            return
         from harness.fuzz.pytest_item import FuzzItem  # noqa: PLC0415
         from harness.suite import families  # noqa: PLC0415 (it builds hundreds of programs)
 

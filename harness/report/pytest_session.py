@@ -10,7 +10,7 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any, NoReturn
@@ -19,7 +19,9 @@ import pytest
 
 from harness.errors import ConfigError, HarnessError, TargetError
 from harness.model.behaviour import Finalize, LateWrites
-from harness.provision.paths import project_root
+from harness.provision.images import load_images
+from harness.provision.paths import default_images, project_root
+from harness.provision.provisioner import Provisioner
 from harness.report.artefacts import Artefacts, session_folder
 from harness.report.pytest_items import SUITE_FILE, ProgramItem, SuiteFile
 from harness.report.session import FirstBootError, Session, expectation
@@ -45,6 +47,8 @@ _ON_COMMAND_LINE = (
     ("gicv5_images", "--images"),
     ("gicv5_boards", "--boards"),
     ("gicv5_kernel_args", "--kernel-args"),
+    ("gicv5_kselftest", "--kselftest"),
+    ("gicv5_kselftest_tree", "--kselftest-tree"),
 )
 EXPECT_KEYS: Mapping[str, tuple[str, ...]] = {
     "accessors": ("true", "false", "probed"),
@@ -112,7 +116,12 @@ def _plugin(config: pytest.Config) -> TargetSession:
         Path(images) if images else None, int(cpus), config.getoption("gicv5_kernel_args"),
         _trace_folder(config, folder), boards=Path(boards) if boards else None,
     )  # fmt: skip
-    return TargetSession(config, spec, kinds[name], overrides, folder)
+    kselftests = (config.getoption("gicv5_kselftest") or "").split(",")
+    if any(kselftests) and kind != "qemu":
+        raise pytest.UsageError(f"--kselftest with --target={kind}: only on hosts in QEMU")
+    return TargetSession(
+        config, spec, kinds[name], overrides, folder, kselftests=list(filter(None, kselftests))
+    )
 
 
 def _trace_folder(config: pytest.Config, folder: Path) -> Path | None:
@@ -169,6 +178,7 @@ class TargetSession:
     queue: deque[ProgramItem] = field(default_factory=deque)
     explained: dict[tuple[str, ...], str] = field(default_factory=dict)
     stopped: list[str] = field(default_factory=list)
+    kselftests: list[str] = field(default_factory=list)
     _handler: Any = None
 
     # --- pytest's hooks ---
@@ -257,6 +267,8 @@ class TargetSession:
 
     def open(self) -> None:
         """Provision.  HarnessError if that fails."""
+        if self.kselftests:
+            self._build_kselftests()
         self.target = self.factory(self.spec, self._progress)
         declared = expectation(self.target.expect, self.overrides)
         self.session = Session(self.target, declared)
@@ -264,6 +276,21 @@ class TargetSession:
         self.artefacts = Artefacts(self.folder, name, provenance)
         if not hasattr(self.config, "workerinput"):  # workers report to the controller
             self.recorder = Recorder.of(self.folder, name, provenance)
+
+    def _build_kselftests(self) -> None:
+        """Whole names for patterns, and the tests themselves into the host's file system."""
+        from harness.kselftest import pytest_items  # noqa: PLC0415
+
+        provisioner = Provisioner(
+            load_images(self.spec.images or default_images()), progress=self._progress
+        )
+        kernel = provisioner.kernel(self.spec.kernel or provisioner.default_kernel())
+        tree = self.config.getoption("gicv5_kselftest_tree")
+        built = provisioner.selftests(kernel, self.kselftests, Path(tree) if tree else None)
+        self.kselftests = list(built)
+        files = pytest_items.places({name: each.path for name, each in built.items()})
+        self.spec = replace(self.spec, files=files, memory=pytest_items.MEMORY_MIB)
+        self.config.pluginmanager.register(pytest_items.SelftestPlugin(), "gicv5-kselftest")
 
     def opened(self) -> Session:
         if self.session is None:
@@ -280,8 +307,12 @@ class TargetSession:
         except FirstBootError as e:
             if hasattr(self.config, "workerinput"):  # a worker cannot end the session
                 return harness_error(item.program, e)
-            self.stopped = _words(e, e.console)
-            pytest.exit("no host to judge on", returncode=e.exit_code)
+            self.stop(e)
+
+    def stop(self, error: FirstBootError) -> NoReturn:
+        """End the session: no host can be had."""
+        self.stopped = _words(error, error.console)
+        pytest.exit("no host to judge on", returncode=error.exit_code)
 
     def properties(self) -> list[tuple[str, str]]:
         """What the verdict was given on."""

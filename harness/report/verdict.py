@@ -207,7 +207,7 @@ class Judge:
 
     def _compared(self, program: Program, observed: Trace) -> Outcome:
         behaviours = self.behaviours()
-        if not _writes_late(program):  # all are the same then; a model run is not free
+        if not writes_late(program):  # all are the same then; a model run is not free
             behaviours = behaviours[:1]
         nearest = [
             _nearest(program, self.execute(behaviour, program), observed)
@@ -331,7 +331,7 @@ def harness_error(program: Program, error: Exception) -> Outcome:
     return Outcome(Verdict.ERROR, program, message, details=details)
 
 
-def _writes_late(program: Program) -> bool:
+def writes_late(program: Program) -> bool:
     """Whether userspace writes a vCPU register after some vCPU has run."""
     ran = False
     for op in flat(program.ops):

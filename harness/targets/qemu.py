@@ -73,7 +73,7 @@ class QemuHost:
         except BaseException:
             self.close()
             raise
-        self.boot_log = self._console()
+        self.boot_log = self.console()
 
     @property
     def hello(self) -> Hello:
@@ -149,7 +149,7 @@ class QemuHost:
             if self._process.poll() is None:
                 return TransportError(f"{error.what}; {self._state()}", error.remedy)
             what = self._obituary()
-        return HostLost(what, self._console(console_from), started)
+        return HostLost(what, self.console(console_from), started)
 
     # --- how it does ---
 
@@ -158,17 +158,17 @@ class QemuHost:
         try:
             return self._agent.greeting(Deadline.after(patience))
         except BootError as e:
-            raise BootError(e.what, e.remedy, self._console()) from None
+            raise BootError(e.what, e.remedy, self.console()) from None
         except TransportError as e:
             with suppress(subprocess.TimeoutExpired):
                 self._process.wait(1)
             dead = self._process.poll() is not None
             why = self._obituary() if dead else f"{e.what} for {patience:.0f} s"
             raise BootError(
-                f"the host did not boot: {why}", _boot_remedy(self._console()), self._console()
+                f"the host did not boot: {why}", _boot_remedy(self.console()), self.console()
             ) from None
 
-    def _console(self, start: int = 0) -> str:
+    def console(self, start: int = 0) -> str:
         try:
             with (self._folder / "console").open("rb") as f:
                 f.seek(start)
@@ -239,8 +239,8 @@ class QemuTarget:
             spec.trace_dir.mkdir(parents=True, exist_ok=True)
         machine = Machine(
             qemu.argv, plugin.path, kernel.image, initramfs.path,
-            f"{kernel.cmdline} {spec.kernel_args}".strip(), spec.cpus,
-            trace=spec.trace_dir, memory=kernel.memory, slowdown=kernel.slowdown,
+            f"{kernel.cmdline} {spec.kernel_args}".strip(), spec.cpus, trace=spec.trace_dir,
+            memory=max(kernel.memory, spec.memory), slowdown=kernel.slowdown,
         )  # fmt: skip
         provenance = {
             "kernel": f"{kernel.version} ({kernel.source}) sha256:{kernel.sha256[:16]}",

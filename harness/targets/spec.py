@@ -19,6 +19,7 @@ class TargetSpec:
 
     ``kind``: qemu, ssh:HOST, board:NAME or what a plugin adds; ``boards``: where the board is.
     ``files``: executables to add to the host's file system, by their absolute path there.
+    ``memory``: MiB that the host needs; 0: as much as the suite does.
     """
 
     kind: str = "qemu"
@@ -29,6 +30,7 @@ class TargetSpec:
     kernel_args: str = ""
     trace_dir: Path | None = None
     files: Mapping[str, Path] = field(default_factory=dict)
+    memory: int = 0
     boards: Path | None = None
 
 
