@@ -220,7 +220,8 @@ class Campaign:
         bad = suite.killers if suite else []
         if fuzz and fuzz.kill:
             bad.append(f"{fuzz.kill.program}: {fuzz.kill.message}")
-        remedy = f"gicv5 run {host.kernel} --host-cpus {host.cpus} says why; mutants of it would prove nothing"
+        again = f"gicv5 run {host.kernel} --host-cpus {host.cpus}"
+        remedy = f"{again} says why; mutants of it would prove nothing"
         if bad:
             more = f" (and {len(bad) - 1} more)" if len(bad) > 1 else ""
             raise BaselineFailed(f"{host}, not mutated, does not pass: {bad[0]}{more}", remedy)
