@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from harness.errors import BootError, HarnessError, ProvisionError, TargetError
 from harness.mutants.judge import Interrupted, Lab, Stop, Survey, boot_report
@@ -54,8 +54,18 @@ class Plan:
     jobs: int = 2
     kernel: str = DEFAULT_KERNEL
 
-    def kernel_of(self, mutant: Mutant) -> str:
-        return mutant.kernel or self.kernel
+    def host_of(self, mutant: Mutant) -> HostKind:
+        return HostKind(mutant.kernel or self.kernel, mutant.cpus)
+
+
+class HostKind(NamedTuple):
+    """What a mutant is made of, and what it runs on."""
+
+    kernel: str
+    cpus: int
+
+    def __str__(self) -> str:
+        return self.kernel + (f" on {self.cpus} CPUs" if self.cpus > 1 else "")
 
 
 @dataclass(frozen=True)
@@ -65,7 +75,7 @@ class Baseline:
     ``programs``: those of the suite that can run on it.
     """
 
-    kernel: str
+    host: HostKind
     version: str
     programs: tuple[str, ...]
     suite: SuiteRun | None = None
@@ -95,13 +105,13 @@ class Campaign:
     """Runs a plan.
 
     ``trees(kernel, count)``: built trees of a kernel, as long as the block lasts.
-    ``lab(kernel, stop)``: how its Images are judged.
+    ``lab(host, stop)``: how its Images are judged.
     ``told`` hears of each mutant as it is done, from any thread.
     """
 
     plan: Plan
     trees: Callable[[str, int], AbstractContextManager[Sequence[Tree]]]
-    lab: Callable[[str, Stop], Lab]
+    lab: Callable[[HostKind, Stop], Lab]
     progress: Callable[[str], None]
     told: Told
     _stop: threading.Event = field(default_factory=threading.Event)
@@ -112,26 +122,26 @@ class Campaign:
         results: dict[str, Result] = {}
         baselines = []
         redone = 0
-        for kernel in dict.fromkeys(map(self.plan.kernel_of, self.plan.mutants)):
-            mutants = [m for m in self.plan.mutants if self.plan.kernel_of(m) == kernel]
-            baseline, new = self._on(kernel, mutants, results)
+        for host in dict.fromkeys(map(self.plan.host_of, self.plan.mutants)):
+            mutants = [m for m in self.plan.mutants if self.plan.host_of(m) == host]
+            baseline, new = self._on(host, mutants, results)
             baselines.append(baseline)
             redone += new
         return Outcome(tuple(baselines), results, time.monotonic() - started, redone)
 
     def _on(
-        self, kernel: str, mutants: list[Mutant], results: dict[str, Result]
+        self, host: HostKind, mutants: list[Mutant], results: dict[str, Result]
     ) -> tuple[Baseline, int]:
         plan = self.plan
         with ExitStack() as stack:
             count = max(1, min(plan.jobs, len(mutants)))
-            trees = stack.enter_context(self.trees(kernel, count))
-            lab = self.lab(kernel, self._stop.is_set)
-            self.progress(f"{kernel}, not mutated: building and judging it")
+            trees = stack.enter_context(self.trees(host.kernel, count))
+            lab = self.lab(host, self._stop.is_set)
+            self.progress(f"{host}, not mutated: building and judging it")
             image = trees[0].image()
             base_sha = file_sha256(image)
             survey = lab.survey(image)
-            baseline = self._baseline(kernel, lab, survey, image)
+            baseline = self._baseline(host, lab, survey, image)
             todo: SimpleQueue[_Task] = SimpleQueue()
             for mutant in sorted(mutants, key=lambda m: (m.files, m.name)):
                 task = self._task(mutant, base_sha, survey)
@@ -202,7 +212,7 @@ class Campaign:
             return replace(result, error=f"{mutant.path}: {e}")
         return result
 
-    def _baseline(self, kernel: str, lab: Lab, survey: Survey, image: Path) -> Baseline:
+    def _baseline(self, host: HostKind, lab: Lab, survey: Survey, image: Path) -> Baseline:
         """Without mutation, the whole suite passes and the fuzzer finds nothing."""
         plan = self.plan
         suite = lab.suite(image, survey.programs) if plan.suite else None
@@ -210,15 +220,16 @@ class Campaign:
         bad = suite.killers if suite else []
         if fuzz and fuzz.kill:
             bad.append(f"{fuzz.kill.program}: {fuzz.kill.message}")
-        remedy = f"gicv5 run {kernel} says why; mutants of it would prove nothing"
+        again = f"gicv5 run {host.kernel} --host-cpus {host.cpus}"
+        remedy = f"{again} says why; mutants of it would prove nothing"
         if bad:
             more = f" (and {len(bad) - 1} more)" if len(bad) > 1 else ""
-            raise BaselineFailed(f"{kernel}, not mutated, does not pass: {bad[0]}{more}", remedy)
+            raise BaselineFailed(f"{host}, not mutated, does not pass: {bad[0]}{more}", remedy)
         errors = [error for run in (suite, fuzz) if run for error in run.errors]
         if errors or not survey.programs:
             what = errors[0] if errors else "it can run no program of the suite"
-            raise TargetError(f"{kernel}, not mutated: {what}", remedy)
-        return Baseline(kernel, image_version(image) or "", tuple(survey.programs), suite, fuzz)
+            raise TargetError(f"{host}, not mutated: {what}", remedy)
+        return Baseline(host, image_version(image) or "", tuple(survey.programs), suite, fuzz)
 
 
 @dataclass(frozen=True)

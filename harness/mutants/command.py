@@ -13,7 +13,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from harness.errors import ConfigError
-from harness.mutants.campaign import Baseline, Campaign, Outcome, Plan
+from harness.mutants.campaign import Baseline, Campaign, HostKind, Outcome, Plan
 from harness.mutants.judge import Lab, Stop
 from harness.mutants.markdown import markdown
 from harness.mutants.matrix import Matrix, exit_code
@@ -54,7 +54,7 @@ def run(given: argparse.Namespace) -> int:
     for base in outcome.baselines:
         if base.suite is not None:
             print(
-                f"yardstick: {base.kernel}, not mutated: {len(base.suite.verdicts)} programs in "
+                f"yardstick: {base.host}, not mutated: {len(base.suite.verdicts)} programs in "
                 f"{base.suite.seconds:.1f} s, booted in {base.suite.boot_seconds:.1f} s"
             )
     if not given.report:
@@ -86,13 +86,13 @@ def _matrix(mutants: list[Mutant], outcome: Outcome) -> Matrix:
     return Matrix.of(mutants, outcome.results, sizes, [program.name for program in ran])
 
 
-def _labs(given: argparse.Namespace, provisioner: Provisioner) -> Callable[[str, Stop], Lab]:
-    def lab(kernel: str, stop: Stop) -> Lab:
-        entry = provisioner.kernel_entry(kernel)
+def _labs(given: argparse.Namespace, provisioner: Provisioner) -> Callable[[HostKind, Stop], Lab]:
+    def lab(host: HostKind, stop: Stop) -> Lab:
+        entry = provisioner.kernel_entry(host.kernel)
 
         def target(image: Path) -> OpenTarget:
             spec = TargetSpec(
-                "qemu", str(image), given.qemu, given.images, given.host_cpus, entry.cmdline
+                "qemu", str(image), given.qemu, given.images, host.cpus, entry.cmdline
             )
             return QemuTarget.create(spec, lambda _message: None)
 
@@ -153,7 +153,8 @@ def _write(
         "jobs": given.jobs,
         "baselines": [
             {
-                "kernel": each.kernel,
+                "kernel": each.host.kernel,
+                "cpus": each.host.cpus,
                 "version": each.version,
                 "suite_seconds": each.suite.seconds if each.suite else None,
                 "suite_programs": len(each.suite.verdicts) if each.suite else 0,

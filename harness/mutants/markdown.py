@@ -64,6 +64,8 @@ def _mutant(row: Row) -> list[str]:
     where = ", ".join(f"{family} {_number(row, family)}" for family in row.families) or (
         f"boot: {row.result.no_boot}" if row.result.no_boot else f"**{row.suite.value}**"
     )
+    if row.result.suite and not row.result.suite.whole:
+        where += " (stopped at the first)"
     first = row.first
     number = str(first.number) if first else ""
     program = f"`{first.program}`" if first else ""

@@ -70,7 +70,6 @@ def options(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="instead of the project's own",
     )
-    parser.add_argument("--host-cpus", type=int, metavar="N", default=2, help="1 to 8 (2)")
     parser.add_argument("--qemu", metavar="NAME|PATH", help="a QEMU from images.yaml, or a file")
 
 

@@ -11,10 +11,19 @@ from typing import Final
 
 from harness.errors import ConfigError
 from harness.provision.worktree import patched_files
+from harness.targets.spec import MAX_CPUS
 
 DEFAULT_KERNEL: Final = "masked-mended"
 _FIELD = re.compile(r"([A-Z][A-Za-z-]*):\s*(.*)")
-_KEYS: Final = ("SPDX-License-Identifier", "Breaks", "Near", "Seen-by", "Kernel", "Equivalent")
+_KEYS: Final = (
+    "SPDX-License-Identifier",
+    "Breaks",
+    "Near",
+    "Seen-by",
+    "Kernel",
+    "Host-cpus",
+    "Equivalent",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +31,7 @@ class Mutant:
     """``near``: the past bug that it reproduces, or "".  ``seen_by``: families that must fail.
 
     ``kernel``: the kernel that it breaks, by its name in images.yaml; "": the default one.
-    ``equivalent``: why nothing can see it, or "".
+    ``cpus``: of its host; races need two.  ``equivalent``: why nothing can see it, or "".
     """
 
     name: str
@@ -31,6 +40,7 @@ class Mutant:
     near: str
     seen_by: tuple[str, ...]
     kernel: str
+    cpus: int
     equivalent: str
     files: tuple[str, ...]
     diff: str
@@ -79,6 +89,9 @@ def _mutant(path: Path, diff: str, fields: dict[str, str], families: Collection[
             )
     if not files or "/dev/null" in files:
         raise ConfigError(f"{path}: no diff that changes a file", "make it with diff -u, for -p1")
+    cpus = fields.get("Host-cpus", "1")
+    if cpus not in map(str, range(1, MAX_CPUS + 1)):
+        raise ConfigError(f"{path}: Host-cpus: {cpus}", f"1 to {MAX_CPUS}")
     if not fields.get("Breaks"):
         raise ConfigError(f"{path}: no line Breaks:", "say what the patch breaks")
     if bool(seen_by) == bool(equivalent):
@@ -93,6 +106,7 @@ def _mutant(path: Path, diff: str, fields: dict[str, str], families: Collection[
         fields.get("Near", ""),
         seen_by,
         fields.get("Kernel", ""),
+        int(cpus),
         equivalent,
         files,
         diff,

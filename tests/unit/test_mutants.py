@@ -42,11 +42,11 @@ def header(*lines: str) -> str:
 
 def test_a_header_is_read() -> None:
     text = header("Breaks: f(): one thing", "  and another", "Near: 0123456789ab (a fix)",
-                  "Kernel: fixed", "Seen-by: order, pmu")  # fmt: skip
+                  "Kernel: fixed", "Host-cpus: 2", "Seen-by: order, pmu")  # fmt: skip
     mutant = parse(Path("m/some-name.patch"), text, FAMILIES)
     assert mutant.name == "some-name"
     assert mutant.breaks == "f(): one thing and another"
-    assert (mutant.near, mutant.kernel) == ("0123456789ab (a fix)", "fixed")
+    assert (mutant.near, mutant.kernel, mutant.cpus) == ("0123456789ab (a fix)", "fixed", 2)
     assert mutant.seen_by == ("order", "pmu")
     assert mutant.files == ("arch/arm64/kvm/x.c",)
     assert mutant.diff.startswith("--- a/arch")
@@ -59,6 +59,7 @@ def test_a_header_is_read() -> None:
         (header("Breaks: x", "Breaks: y"), "m.patch:3: .*there twice"),
         (header("Breaks: x", "Seen-by: ordre"), "no family is called 'ordre'"),
         (header("Seen-by: order"), "no line Breaks:"),
+        (header("Breaks: x", "Seen-by: order", "Host-cpus: 9"), "m.patch: Host-cpus: 9"),
         (header("Breaks: x"), "one of them, and not both"),
         (header("Breaks: x", "Seen-by: order", "Equivalent: y"), "one of them, and not both"),
         ("Breaks: x\nSeen-by: order\n", "no diff that changes a file"),
@@ -82,7 +83,7 @@ def test_the_projects_mutants() -> None:
 
 
 def mutant(name: str, *seen_by: str, equivalent: str = "") -> Mutant:
-    return Mutant(name, Path(f"{name}.patch"), f"f(): {name}", "", seen_by, "", equivalent,
+    return Mutant(name, Path(f"{name}.patch"), f"f(): {name}", "", seen_by, "", 1, equivalent,
                   ("x.c",), DIFF)  # fmt: skip
 
 

@@ -16,7 +16,7 @@ from fake_target import FakeTarget
 from harness.errors import ProvisionError, TargetError
 from harness.model import Behaviour, Finalize
 from harness.mutants import judge
-from harness.mutants.campaign import BaselineFailed, Campaign, Outcome, Plan
+from harness.mutants.campaign import BaselineFailed, Campaign, HostKind, Outcome, Plan
 from harness.mutants.judge import MAX_COSTLY, Lab, Stop
 from harness.mutants.matrix import Matrix, Status
 from harness.mutants.patchfile import Mutant
@@ -55,7 +55,7 @@ class Bench:
     def trees(self, _kernel: str, count: int) -> Iterator[Sequence[FakeTree]]:
         yield [FakeTree(self, self.folder / f"Image-{n}") for n in range(count)]
 
-    def lab(self, _kernel: str, stop: Stop) -> Lab:
+    def lab(self, _host: HostKind, stop: Stop) -> Lab:
         def opened(image: Path) -> FakeTarget:
             what = image.read_text()
             return self.target if what == "not mutated" else replace(KERNELS[what])
@@ -89,7 +89,7 @@ class FakeTree:
 
 
 def mutant(name: str) -> Mutant:
-    return Mutant(name, Path(f"{name}.patch"), name, "", ("order",), "", "", ("x.c",), name)
+    return Mutant(name, Path(f"{name}.patch"), name, "", ("order",), "", 1, "", ("x.c",), name)
 
 
 def status(outcome: Outcome, name: str) -> Status:
