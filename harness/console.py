@@ -147,6 +147,7 @@ _PC = re.compile(r"(?:pc|RIP) ?: (?:\d+:)?([A-Za-z_][\w.$]*)\+0x")
 _WARNED_AT = re.compile(r"(?P<file>\S+?):\d+ (?:at )?(?P<function>[A-Za-z_][\w.$]*)\+0x")
 _IN = re.compile(r"\b(?:in|at) (?:(?P<file>\S+\.[chS]):\d+|(?P<function>[A-Za-z_][\w.$]*)\+0x)")
 _BUG_AT = re.compile(r"kernel BUG at (?P<file>\S+):\d+!")
+_RACE = re.compile(r"BUG: KCSAN: [\w: -]+ in (?P<function>[A-Za-z_][\w.$]*) / ")
 _CLONE = re.compile(r"\.(?:constprop|isra|part|cold|llvm)(?:\.\d+)*")
 _IDS = re.compile(r"(?:CPU: \d+ PID: \d+ )|, CPU#\d+.*$|(?: at)? virtual address [0-9a-f]+$")
 
@@ -218,7 +219,7 @@ def _report(
 def _place(kind: ReportKind, line: str, excerpt: Sequence[str]) -> tuple[str, str]:
     """Function and file of a report, as far as it says.  A panic is told by its own words."""
     file, functions = "", []
-    for pattern in (_WARNED_AT, _BUG_AT, _IN):
+    for pattern in (_WARNED_AT, _BUG_AT, _RACE, _IN):
         if match := pattern.search(line):
             found = match.groupdict()
             file = found.get("file") or ""

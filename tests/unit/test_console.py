@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Kernel reports in golden logs: the nvhe, init-exit and boot logs are real, the rest modelled."""
+"""Kernel reports in golden logs.
+
+Real ones: nvhe, init-exit, boot, and of kernel/misdeeds.patch kasan, ubsan and list-corruption.
+The rest is modelled on the kernel's sources.
+"""
 
 from __future__ import annotations
 
@@ -24,6 +28,7 @@ EXPECTED = {
     "hyp-panic": [(K.PANIC, "", "")],
     "innocent-boot": [],
     "kasan": [(K.KASAN, "misdeed_of_set", "")],
+    "kcsan": [(K.KCSAN, "misdeed_of_set", ""), (K.KCSAN, "vgic_v5_load", "")],
     "list-corruption": [(K.WARNING, "misdeed_of_set", "lib/list_debug.c")],
     "lockdep-circular": [(K.LOCKDEP, "vgic_v5_finalize_ppi_state", "")],
     "lockup-and-hung-task": [

@@ -43,6 +43,21 @@ def test_phases_are_added() -> None:
     assert str(lines_of(covered(1, 3, 4))) == "3/4  75.0 %"
 
 
+def test_what_gcov_says() -> None:
+    """Two programs on `coverage`; headers, whose code is inlined, are left out."""
+    ((name, mask),) = parse((GOLDEN / "gcov.json").read_text()).items()
+    assert name == "arch/arm64/kvm/vgic/vgic-v5-mask.c"
+    assert (len(mask.lines), sum(map(len, mask.branches.values()))) == (30, 70)
+    assert set(mask.functions.values()) == {
+        "expose_ppis", "hide_ppis", "vgic_v5_finalize_vcpu_ppi_state",
+    }  # fmt: skip
+    set_bit, vms, implemented, exposed = 32, 2, 6, 3  # exposed: SW_PPI, CNTV and CNTP
+    assert mask.functions[set_bit] == "expose_ppis"
+    assert mask.lines[set_bit] == vms * exposed
+    assert mask.lines[set_bit - 1] == vms * implemented
+    assert mask.branches[58] == (4 * 64, 4)  # four vCPUs hide the state of 64 PPIs each
+
+
 def test_an_uncovered_line_is_explained_by_its_text() -> None:
     coverage = {FILE: covered(1, 3, 5)}
     (found,) = uncovered(coverage, SOURCES, [])
