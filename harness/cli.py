@@ -21,6 +21,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from harness import doctor
 from harness.coverage.command import command_coverage, coverage_options
 from harness.errors import HarnessError, ProvisionError
 from harness.fuzz import commands as fuzz
@@ -160,6 +161,8 @@ def _parser() -> argparse.ArgumentParser:
     trees_bisect.bisect_options(sub)
     sub = add("watch", trees_watch.command_watch, "Judge a tree again whenever it changes.")
     trees_watch.watch_options(sub)
+    sub = add("doctor", doctor.command_doctor, "Say what a host is, and what it lacks.")
+    doctor.doctor_options(sub)
 
     add("test", command_test, "Run the project's own checks and tests.")
     return parser

@@ -39,8 +39,8 @@ true
 
 _INSTALL: Final = r"""
 umask 077; d={folder}
-for p in /proc/[0-9]*; do case "$({sudo}readlink $p/exe 2>/dev/null)" in
-    "$d"/agent*) {sudo}kill -9 "${{p#/proc/}}";; esac; done
+[ -d "$d" ] && {sudo}sh -c 'for p in /proc/[0-9]*; do case "$(readlink $p/exe)" in
+    "$0"/agent*) kill -9 "${{p#/proc/}}";; esac; done' "$d"
 mkdir -p "$d" && [ -O "$d" ] || {{ echo "$d is not ours"; exit 3; }}
 cat >"$d/agent.new" || exit 4
 [ "$(wc -c <"$d/agent.new")" -eq {size} ] || {{ echo "$(wc -c <"$d/agent.new") of {size} bytes"; exit 4; }}
