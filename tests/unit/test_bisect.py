@@ -126,6 +126,6 @@ def test_the_trace_before_and_after() -> None:
 
 
 def test_why_a_commit_cannot_be_tested_is_what_the_compiler_said() -> None:
-    log = "make Image failed in /linux (exit status 2):\n  CC x.o\nx.c:7:2: error: #error not finished"
+    log = "make Image failed (exit status 2):\n  CC x.o\nx.c:7:2: error: #error not finished"
     assert _telling(log) == "x.c:7:2: error: #error not finished"
     assert _telling("the host did not boot:\n") == "the host did not boot"
