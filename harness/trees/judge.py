@@ -76,8 +76,14 @@ def judge(options: argparse.Namespace, programs: Sequence[Program]) -> Judged:
                 for n, program in enumerate(programs)
             }
     except (ProvisionError, TargetError) as e:  # it does not build, or does not boot
-        return Judged(why=e.what.partition("\n")[0], seconds=time.monotonic() - began)
+        return Judged(why=_telling(e.what), seconds=time.monotonic() - began)
     return Judged(outcomes, "", built, time.monotonic() - began)
+
+
+def _telling(what: str) -> str:
+    """The line that a person wants of an error with a log: the compiler's first complaint."""
+    lines = [line.strip() for line in what.splitlines() if line.strip()]
+    return next((line for line in lines if "error:" in line), lines[0].rstrip(":"))
 
 
 def chosen(names: Sequence[str]) -> list[Program]:

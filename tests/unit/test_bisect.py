@@ -15,7 +15,7 @@ from harness.program import Program
 from harness.report.verdict import Outcome, Verdict
 from harness.trees.bisect import bisect, trace_difference
 from harness.trees.git import Tree
-from harness.trees.judge import Judged, Step, chosen
+from harness.trees.judge import Judged, Step, _telling, chosen
 
 COMMITS = 16
 PROGRAM = ORDER
@@ -123,3 +123,9 @@ def test_the_trace_before_and_after() -> None:
         "         after   0x1000c000000 = CNTHP(26), CNTV(27), PPI(40)",
     ]
     assert list(trace_difference(passed, passed)) == []
+
+
+def test_why_a_commit_cannot_be_tested_is_what_the_compiler_said() -> None:
+    log = "make Image failed (exit status 2):\n  CC x.o\nx.c:7:2: error: #error not finished"
+    assert _telling(log) == "x.c:7:2: error: #error not finished"
+    assert _telling("the host did not boot:\n") == "the host did not boot"

@@ -19,6 +19,7 @@ from harness.program import Capability, Program
 from harness.report.artefacts import Artefacts
 from harness.report.diagnosis import diagnose, short_diagnosis
 from harness.report.explain import explain, explain_again, kind_of, operations, priorities
+from harness.report.failure import PARTS
 from harness.report.listing import Lister, exception, guest_op, result
 from harness.report.ppimap import Bitmaps
 from harness.report.terminal import Summary
@@ -306,7 +307,12 @@ def test_artefacts(tmp_path: Path) -> None:
     assert folder == tmp_path / "stock" / "masking" / "active-26-40"
     assert {path.name for path in folder.iterdir()} == {
         "report.txt", "operations.txt", "rerun.txt", "kernel-log.txt", "provenance.json",
+        "failure.json",
     }  # fmt: skip
+    failure = json.loads((folder / "failure.json").read_text())
+    assert set(failure) == set(PARTS)
+    assert failure["reports"]
+    assert failure["maps"] is None  # after a crash, what differs is its consequence
     facts = json.loads((folder / "provenance.json").read_text())
     assert facts["verdict"] == "crash"
     assert facts["qemu"] == "11.1.3"
