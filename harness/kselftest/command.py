@@ -11,7 +11,7 @@ from harness.model.behaviour import Finalize, LateWrites
 from harness.report.verdict import Expectation
 
 
-def add_options(parser: argparse.ArgumentParser) -> None:
+def selftest_options(parser: argparse.ArgumentParser) -> None:
     """The two actions."""
     actions = parser.add_subparsers(required=True, metavar="ACTION", dest="action")
     sub = actions.add_parser("install", help="put the suite into a kernel tree, as data")

@@ -14,7 +14,7 @@ from harness.provision import default_images
 RESULTS: Final = Path("gicv5-results/mutants")
 
 
-def options(parser: argparse.ArgumentParser) -> None:
+def mutants_options(parser: argparse.ArgumentParser) -> None:
     """Of the command line."""
     parser.add_argument("--suite", action="store_true", help="run the suite (the default)")
     parser.add_argument(

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
-from harness.cli import _parser
+from harness.cli import make_parser
 from harness.nightly.kernelci import job_options, kernel_of
 from harness.nightly.plan import plan
 from harness.provision import load_images
@@ -52,7 +52,7 @@ def test_their_commands_exist(name: str) -> None:
     for command in commands:
         program, *argv = shlex.split(command)
         assert program == "./gicv5"
-        assert _parser().parse_args(argv).command
+        assert make_parser(argv).parse_args(argv).command
 
 
 def test_the_job_of_kernelci_is_one() -> None:

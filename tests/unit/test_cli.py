@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from harness import cli
+from harness.commands import checks, run
 from harness.errors import ConfigError, ProvisionError
 from harness.provision import Artifact, Kernel, Provisioner, Qemu, default_images, project_root
 
@@ -77,7 +78,8 @@ def children(monkeypatch: pytest.MonkeyPatch) -> Callable[[Sequence[int]], Calls
             calls.append([*argv])
             return codes[(len(calls) - 1) % len(codes)]
 
-        monkeypatch.setattr(cli, "child", child)
+        monkeypatch.setattr(run, "child", child)
+        monkeypatch.setattr(checks, "child", child)
         return calls
 
     return use

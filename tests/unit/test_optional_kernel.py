@@ -9,6 +9,7 @@ import pytest
 from test_provision_apt import FakeApt
 
 from harness import cli
+from harness.commands import run
 from harness.errors import ConfigError, NotInArchive, ProvisionError
 from harness.provision import Expect, Provisioner, default_images, load_images
 
@@ -99,7 +100,7 @@ def test_run_passes_over_what_is_absent(
     """Also offline; but a kernel that the user names must be there."""
     judged: list[str] = []
     monkeypatch.setenv("GICV5_CACHE", str(tmp_path))
-    monkeypatch.setattr(cli, "_pytest", lambda name, _options: judged.append(name) or 0)
+    monkeypatch.setattr(run, "_pytest", lambda name, _options: judged.append(name) or 0)
     for part in ("qemu", "plugin", "initramfs"):
         monkeypatch.setattr(Provisioner, part, lambda *_: None)
     monkeypatch.setattr(Provisioner, "kernel", lambda *_: None)
