@@ -97,7 +97,8 @@ static struct wire_result copy_reg(const struct wire_record *record)
 		.attr = record->b,
 		.addr = (uintptr_t)&value,
 	};
-	struct wire_result result = done(kernel_ioctl(vms[record->vm].device, KVM_GET_DEVICE_ATTR, &attr));
+	struct wire_result result =
+		done(kernel_ioctl(vms[record->vm].device, KVM_GET_DEVICE_ATTR, &attr));
 
 	if (result.ret)
 		return result;
@@ -134,7 +135,8 @@ static struct wire_result execute(const struct wire_record *record)
 	case OP_CREATE_VM:
 		return done(vm_create(record->vm));
 	case OP_CLOSE_VM:
-		return done(progress.width > 1 ? vm_close_shared(record->vm) : vm_close(record->vm));
+		return done(progress.width > 1 ? vm_close_shared(record->vm) :
+						 vm_close(record->vm));
 	case OP_CREATE_DEVICE:
 		return done(vm_create_device(record->vm, record->arg, (uint32_t)record->a));
 	case OP_PLACE_IRS:

@@ -18,8 +18,8 @@
 #define GUEST_MEMORY_SIZE (GUEST_CODE_SIZE + MAX_VCPUS * MAILBOX_SIZE)
 
 struct host {
-	int kvm; /* or a negative errno */
-	int vm;	 /* see host_keep_vm() */
+	int kvm;     /* or a negative errno */
+	int vm;	     /* see host_keep_vm() */
 	int nothing; /* a file on which every ioctl is EBADF */
 	unsigned int cpus;
 	size_t run_size;

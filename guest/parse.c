@@ -139,8 +139,9 @@ static const char *check_nesting(struct nesting *nesting, const struct wire_reco
 			return "a section in a section";
 		if (!record->arg || record->arg > MAX_BRANCHES || record->a >= count - index)
 			return "no such section";
-		*nesting = (struct nesting){ index + 1 + (uint32_t)record->a, record->arg,
-					     index + 1, { 0 }, { 0 } };
+		*nesting = (struct nesting){
+			index + 1 + (uint32_t)record->a, record->arg, index + 1, { 0 }, { 0 }
+		};
 		return NULL;
 	}
 	if (index >= nesting->section_end)

@@ -24,9 +24,9 @@ struct program {
 #define NO_RECORD UINT32_MAX
 
 struct branch_progress {
-	uint32_t record;    /* the operation under way, or NO_RECORD */
-	uint32_t done;	    /* this branch has ended */
-	uint32_t tid, cpu;  /* of its thread; 0 outside of parallel sections */
+	uint32_t record;   /* the operation under way, or NO_RECORD */
+	uint32_t done;	   /* this branch has ended */
+	uint32_t tid, cpu; /* of its thread; 0 outside of parallel sections */
 	struct {
 		uint32_t armed; /* 0, or the number of this watch */
 		uint32_t vm, vcpu, wait_ms;
@@ -41,7 +41,7 @@ struct progress {
 	struct program program;
 	uint32_t sequence; /* of the frame that brought it */
 	uint32_t done;	   /* executed, and its VMs are gone */
-	uint32_t width; /* branches under way: 1, the first, outside of parallel sections */
+	uint32_t width;	   /* branches under way: 1, the first, outside of parallel sections */
 	struct branch_progress branches[MAX_BRANCHES];
 	struct wire_result results[MAX_RECORDS];
 };
