@@ -8,14 +8,14 @@ from collections.abc import Iterator
 import pytest
 
 from harness.fuzz.repeat import repeat
-from harness.program import Delay, Parallel, Program
+from harness.program import Branch, Program
 from harness.report.session import Session, expectation
 from harness.suite import programs
 from harness.targets.qemu import QemuTarget
 from harness.targets.spec import TargetSpec
-from harness.trace import Ending
+from harness.trace import Ending, steps
 
-TWO = [program for name, program in programs().items() if name.startswith("races-first-run/two-")]
+TWO = [programs()[f"races-first-run/two-{us}"] for us in (0, 25, 75, 150, 250)]
 ASLEEP = programs()["races/inject-wakes-wfi-150"]
 
 
@@ -33,9 +33,7 @@ def stock() -> Iterator[Session]:
 
 def test_threads_that_start_at_once_show_the_order_defect(stock: Session) -> None:
     """On a kernel that decides by vCPU index 0, without anyone forcing an order."""
-    plain = [program for program in TWO if "CPU_SYSREGS" not in {n.name for n in program.needs}]
-    failures = sum(repeat(stock.run, program, 5).failures for program in plain)
-    assert failures > 0
+    assert sum(repeat(stock.run, program, 8).failures for program in TWO) > 0
 
 
 def test_declared_as_it_is_both_orders_are_allowed_and_nothing_else_is_seen() -> None:
@@ -52,10 +50,12 @@ def test_a_sleeping_guest_is_woken_each_time(stock: Session) -> None:
 
 
 def test_branches_start_together_and_wait_for_their_delays(stock: Session) -> None:
-    section = next(op for op in ASLEEP.ops if isinstance(op, Parallel))
-    late = section.branches[1].ops[0]
-    assert isinstance(late, Delay)
-    trace = stock.host().run(Program("races/timing", ASLEEP.ops), 10_000)
+    program = Program("races/timing", ASLEEP.ops)
+    trace = stock.host().run(program)
     assert trace.ending is Ending.COMPLETED
-    at = trace.results[-4].value  # of branch b: it injects
-    assert at >> 32 >= late.ns
+    (at,) = (
+        trace.results[step.record].value
+        for step in steps(program)
+        if isinstance(step.op, Branch) and step.branch == 1  # it waits 150 us, then injects
+    )
+    assert at >> 32 >= 150_000
