@@ -62,7 +62,7 @@ static uint64_t ns_since_start(void)
 	return ns < UINT32_MAX ? ns : UINT32_MAX;
 }
 
-static int live(void *argument)
+static int live_branch(void *argument)
 {
 	struct thread *thread = argument;
 	unsigned int number = (unsigned int)(thread - threads);
@@ -101,7 +101,7 @@ static int start_thread(unsigned int number, uint32_t record)
 	mine->record = NO_RECORD;
 	mine->done = 0;
 	mine->cpu = progress.program.records[record].arg % host.cpus;
-	if (clone(live, stacks + (number + 1) * STACK_SIZE, THREAD_FLAGS, thread, NULL, NULL,
+	if (clone(live_branch, stacks + (number + 1) * STACK_SIZE, THREAD_FLAGS, thread, NULL, NULL,
 		  &thread->alive) < 0)
 		return -errno;
 	return 0;

@@ -257,11 +257,13 @@ def _about_an_irs(execution: Execution, op: p.BranchOp) -> bool:
     match op:
         case p.Delay() | p.CloseVm() | p.InitVcpu() | p.VcpuAttr() | p.OneReg():
             return False
-        case p.DeviceAttr(group=p.GRP_CPU_SYSREGS) | p.CopyReg(group=p.GRP_CPU_SYSREGS):
+        case p.DeviceAttr(group=p.GRP_CPU_SYSREGS | p.GRP_CTRL):
+            return False
+        case p.CreateDevice() | p.CopyReg(group=p.GRP_CPU_SYSREGS):
             return False
     vm = execution.vms.get(op.vm)
     if vm is None or vm.irs is None:
-        return isinstance(op, p.CreateDevice) and execution.behaviour.irs
+        return False
     match op:
         case p.IrqLine():
             return op.type == p.IRQ_TYPE_SPI

@@ -8,12 +8,14 @@ import subprocess
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from random import Random
 
 import pytest
 from fake_target import FakeTarget
 
+from harness import program as p
 from harness import suite
 from harness.errors import ConfigError, TargetError
 from harness.fuzz.commands import DEFAULT_SECONDS, limit, watched
@@ -23,6 +25,7 @@ from harness.fuzz.fuzzer import Factory, Fuzzer, Statistics, program_size, sizes
 from harness.fuzz.generate import Generator
 from harness.fuzz.modelled import mended, modelled
 from harness.fuzz.reproducer import c_source
+from harness.fuzz.sections import is_racy, smaller_sections
 from harness.fuzz.text import format_program, parse_program, read_program
 from harness.model import Behaviour, Finalize, HostFacts, LateWrites, Model
 from harness.ppi import CNTV
@@ -268,8 +271,10 @@ def test_ctrl_c_while_it_shrinks_keeps_the_finding() -> None:
 @pytest.mark.skipif(shutil.which(f"{cross_prefix()}gcc") is None, reason="no cross compiler")
 def test_the_c_file_compiles_without_a_warning(tmp_path: Path) -> None:
     """What it says on a kernel: tests/selfcheck/test_fuzz.py."""
-    program = next(Factory("c", MODELS[:1], True).programs(Corpus(None)))
-    text = c_source(program, MODELS[0].run(program), bytes(range(256)), "why: /* a comment */")
+    racy = Factory("c", MODELS[:1], True, races=True).programs(Corpus(None))
+    program = next(program for program in racy if is_racy(program.ops))
+    allowed = [each.trace for each in MODELS[0].allowed(program)]
+    text = c_source(program, allowed, bytes(range(256)), "why: /* a comment */")
     (tmp_path / "r.c").write_text(text)
     argv = [f"{cross_prefix()}gcc", "-O2", "-Wall", "-Wextra", "-Werror", "-static", "-o", "r"]
     subprocess.run([*argv, "r.c"], check=True, cwd=tmp_path)
@@ -320,3 +325,53 @@ class Impatient:
 
     def discard(self) -> None:
         raise KeyboardInterrupt
+
+
+# --- races ---------------------------------------------------------------------------------------
+
+
+def test_races_are_generated_if_the_host_has_the_cpus() -> None:
+    def racy(races: bool) -> int:
+        made = islice(Factory("r", MODELS[:1], True, races=races).programs(Corpus(None)), 40)
+        return sum(is_racy(program.ops) for program in made)
+
+    assert racy(races=False) == 0
+    assert racy(races=True) >= 5
+
+
+def test_sections_get_smaller() -> None:
+    """Each proposal is another program, and all lead to one without a section."""
+    run, line = p.Run(), p.IrqLine(3, 1)
+    section = p.Parallel((p.Branch((p.Delay(1000), run)), p.Branch((line,), 1)))
+    proposals = list(smaller_sections((section,)))
+    assert (p.Delay(1000), run, line) in proposals
+    assert (p.Parallel((section.branches[1],)),) in proposals
+    assert (p.Parallel((p.Branch((p.Delay(500), run)), section.branches[1])),) in proposals
+    assert section not in {each for ops in proposals for each in ops}
+
+
+def test_a_race_that_fails_now_and_then_is_still_reproduced() -> None:
+    """One of three runs fails: the fuzzer repeats it, and says how often it failed."""
+    section = p.Parallel((p.Branch((p.Run(),)), p.Branch((p.IrqLine(3, 1),), 1)))
+    program = Program("fuzz/race", (*new_vm(1), section))
+
+    class Sometimes:
+        runs = 0
+
+        def run(self, program: Program, upcoming: Iterable[Program] = ()) -> Outcome:
+            self.runs += 1
+            bad = is_racy(program.ops) and self.runs % 3 == 0
+            return Outcome(Verdict.FAIL if bad else Verdict.PASS, program, "now and then")
+
+        def discard(self) -> None:
+            pass
+
+    factory = Factory("x", MODELS[:1], True)
+    fuzzer = Fuzzer(Sometimes(), factory, Corpus(None), lambda stats: stats.programs >= 3,
+                    first=[program] * 3)  # fmt: skip
+    fuzzer.run()
+    (finding,) = fuzzer.findings
+    assert finding.reproduced
+    assert finding.failed is not None
+    assert 10 <= finding.failed[0] <= 25
+    assert finding.failed[1] == 50

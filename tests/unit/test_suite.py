@@ -32,6 +32,8 @@ from harness.suite.shapes import SYSREGS
 from harness.trace import Status, Trace, compare, steps
 
 ALL = tuple(programs().values())
+RACES = ("races", "races-first-run")  # more than one trace may be right
+SEQUENTIAL = tuple(program for program in ALL if program.family not in RACES)
 # Programs of the family errno for attributes and accesses that only a later kernel has.
 NEW_IN_7_4 = (
     r"errno/(attribute-(addr-irs|irs-regs|ist(?!-1))|irs-frame-(load|store)|copy-of-an-irs)"
@@ -129,7 +131,7 @@ def test_guests_access_registers_as_they_can_be() -> None:
 def test_needs_name_what_is_used() -> None:
     sysregs = {Capability.CPU_SYSREGS, Capability.NO_CPU_SYSREGS}
     for program in ALL:
-        ops = program.ops
+        ops = list(p.flat(program.ops))
         accessors = any(
             isinstance(op, p.CopyReg | p.DeviceAttr) and op.group == p.GRP_CPU_SYSREGS for op in ops
         )
@@ -145,14 +147,14 @@ def test_needs_name_what_is_used() -> None:
 
 @pytest.mark.parametrize("behaviour", BEHAVIOURS, ids=str)
 def test_model_knows_every_program(behaviour: Behaviour) -> None:
-    for program in ALL:
+    for program in SEQUENTIAL:
         if runs_on(program, behaviour):
             assert len(trace(behaviour, program.name).results) == len(list(steps(program)))
 
 
 def test_model_knows_every_program_under_nvhe() -> None:
     for behaviour in (MASKED, MASKED_IRS):
-        for program in ALL:
+        for program in SEQUENTIAL:
             if runs_on(program, behaviour):
                 Model(behaviour, HostFacts(vhe=False)).run(program)
 
@@ -165,7 +167,7 @@ def test_an_irs_changes_nothing_but_what_asks_for_it() -> None:
         *(program.name for program in ALL if re.match(NEW_IN_7_4, program.name)),
     }  # fmt: skip
     changed = set()
-    for program in ALL:
+    for program in SEQUENTIAL:
         if not runs_on(program, MASKED):
             continue
         before, after = trace(MASKED, program.name), trace(MASKED_IRS, program.name)
@@ -191,7 +193,7 @@ def test_exactly_the_finalize_families_tell_kernels_apart(
     right: Behaviour, wrong: Behaviour
 ) -> None:
     for family in families():
-        for program in family.programs:
+        for program in family.programs if family.name not in RACES else ():
             if runs_on(program, right):
                 assert differs(program, right, wrong) == family.finalize, program.name
 
@@ -200,7 +202,7 @@ def test_late_writes_are_told_apart_only_by_late_writes() -> None:
     late = {"after-first-run", "masking-vcpus", "migration", "errno-sysregs"}
     found = {
         program.family
-        for program in ALL
+        for program in SEQUENTIAL
         if runs_on(program, MASKED) and differs(program, MASKED, MASKED_LATE)
     }
     assert found == late
@@ -211,7 +213,7 @@ def test_few_programs_wait() -> None:
     for behaviour, limit in ((MASKED, 1000), (MASKED_IRS, 1300)):
         blocked = [
             step.op.wait_ms
-            for program in ALL
+            for program in SEQUENTIAL
             if runs_on(program, behaviour)
             for step, result in zip(
                 steps(program), trace(behaviour, program.name).results, strict=True
@@ -231,11 +233,25 @@ def test_blocked_vcpus_are_not_asked_to_be_patient() -> None:
                 assert step.op.wait_ms < 200, program.name
 
 
+def test_programs_with_sections_are_races_and_the_other_way_round() -> None:
+    for program in ALL:
+        racy = any(isinstance(op, p.Parallel) for op in program.ops)
+        assert racy == (program.family in RACES) == (Capability.CPUS in program.needs)
+
+
+@pytest.mark.parametrize("behaviour", [MASKED, STOCK, MASKED_IRS], ids=str)
+def test_few_outcomes_of_a_race_are_right(behaviour: Behaviour) -> None:
+    """Else a PASS would say little."""
+    for program in ALL:
+        if program.family in RACES and runs_on(program, behaviour):
+            assert 1 <= len(Model(behaviour, HostFacts()).allowed(program)) <= 25, program.name
+
+
 # --- completeness --------------------------------------------------------------------------------
 
 
 def test_every_operation_is_used() -> None:
-    used = {type(op) for program in ALL for op in ops_of(program)}
+    used = {type(op) for program in ALL for op in ops_of(program)} - {p.Branch}
     assert used == set(p.Op.__args__) | set(p.GuestOp.__args__)
 
 
