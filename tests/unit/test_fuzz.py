@@ -269,7 +269,7 @@ def test_ctrl_c_while_it_shrinks_keeps_the_finding() -> None:
 def test_the_c_file_compiles_without_a_warning(tmp_path: Path) -> None:
     """What it says on a kernel: tests/selfcheck/test_fuzz.py."""
     program = next(Factory("c", MODELS[:1], True).programs(Corpus(None)))
-    text = c_source(program, MODELS[0].run(program), bytes(range(256)), "why: /* a comment */")
+    text = c_source(program, [MODELS[0].run(program)], bytes(range(256)), "why: /* a comment */")
     (tmp_path / "r.c").write_text(text)
     argv = [f"{cross_prefix()}gcc", "-O2", "-Wall", "-Wextra", "-Werror", "-static", "-o", "r"]
     subprocess.run([*argv, "r.c"], check=True, cwd=tmp_path)

@@ -97,7 +97,7 @@ def test_where_the_model_has_no_answer_there_is_no_trace() -> None:
 
 
 def test_a_trace_that_is_right_everywhere_is_stored_once() -> None:
-    (case,) = glue.cases([programs()["non-v5/pmu-needs-no-vgic"]], DEFAULT)
+    (case,) = glue.cases([programs()["non-v5/second-vcpu"]], DEFAULT)
     assert len(case.allowed) == 32
     assert [variants for variants, _ in Tables(c_tables("x", [case])).traces] == [(1 << 32) - 1]
 
