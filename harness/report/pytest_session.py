@@ -119,6 +119,8 @@ def _plugin(config: pytest.Config) -> TargetSession:
     kselftests = (config.getoption("gicv5_kselftest") or "").split(",")
     if any(kselftests) and kind != "qemu":
         raise pytest.UsageError(f"--kselftest with --target={kind}: only on hosts in QEMU")
+    if any(kselftests) and getattr(config.option, "numprocesses", None):
+        raise pytest.UsageError("-n with --kselftest: subtests are not known before they run")
     return TargetSession(
         config, spec, kinds[name], overrides, folder, kselftests=list(filter(None, kselftests))
     )
