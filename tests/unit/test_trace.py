@@ -10,7 +10,7 @@ from hypothesis import given
 from strategies import programs, results, u64
 
 from harness.ppi import U64
-from harness.program import CreateVm, Parallel, Program, Run, Wfi, Window, read, flat
+from harness.program import CreateVm, Parallel, Program, Run, Wfi, Window, flat, read
 from harness.trace import Ending, Result, Status, Trace, compare, steps
 
 PROGRAM = Program("a/b", (CreateVm(), Run((read("CR0"), Wfi())), CreateVm(1), Run((Window(),))))
