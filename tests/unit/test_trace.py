@@ -10,7 +10,7 @@ from hypothesis import given
 from strategies import programs, results, u64
 
 from harness.ppi import U64
-from harness.program import CreateVm, Program, Run, Wfi, Window, read
+from harness.program import CreateVm, Parallel, Program, Run, Wfi, Window, flat, read
 from harness.trace import Ending, Result, Status, Trace, compare, steps
 
 PROGRAM = Program("a/b", (CreateVm(), Run((read("CR0"), Wfi())), CreateVm(1), Run((Window(),))))
@@ -78,6 +78,9 @@ def test_lengths_must_fit(expected: int, observed: int) -> None:
 def test_each_record_has_one_step(program: Program) -> None:
     where = list(steps(program))
     assert [s.record for s in where] == list(range(len(where)))
-    count = len(program.ops) + sum(len(op.guest) for op in program.ops if isinstance(op, Run))
+    ops = list(flat(program.ops))
+    count = len(ops) + sum(len(op.guest) for op in ops if isinstance(op, Run))
+    count += sum(len(op.branches) for op in ops if isinstance(op, Parallel))
     assert len(where) == count
+    assert len({s.number for s in where}) == count
     assert Result().known == U64
