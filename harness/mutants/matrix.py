@@ -42,6 +42,12 @@ class Row:
         return tuple(dict.fromkeys((*self.failed, *self.crashed)))
 
     @property
+    def only(self) -> str:
+        """The family that alone kills it, or "": also if the suite stopped at the first kill."""
+        whole = self.result.suite is not None and self.result.suite.whole
+        return self.families[0] if whole and len(self.families) == 1 else ""
+
+    @property
     def first(self) -> Kill | None:
         return self.result.suite.first if self.result.suite else None
 
@@ -73,7 +79,7 @@ class Matrix:
         return [row for row in self.rows if family in row.families]
 
     def killed_alone_by(self, family: str) -> list[Row]:
-        return [row for row in self.rows if row.families == (family,)]
+        return [row for row in self.rows if row.only == family]
 
     def never_failed(self) -> list[str]:
         """Programs that no mutant made fail."""

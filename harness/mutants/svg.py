@@ -73,7 +73,7 @@ def _cell(row: Row, family: str, x: int, y: int) -> list[str]:
             'stroke="#dddddd"/>'
         ]
     fill = [shade for least, shade in _SHADES if count >= least][-1]
-    alone = row.families == (family,)
+    alone = row.only == family
     frame = 'stroke="#000000" stroke-width="2"' if alone else 'stroke="#999999"'
     inset = 1 if alone else 0
     cross = "&#215;" if family in row.crashed else ""

@@ -122,6 +122,8 @@ def test_who_kills_what() -> None:
     m = matrix()
     assert [row.suite for row in m.rows] == [Status.KILLED] * 3 + [Status.EQUIVALENT]
     assert [r.mutant.name for r in m.killed_alone_by("pmu")] == ["alone"]
+    stopped = replace(suite("pmu/a"), whole=False)
+    assert matrix(alone=Result("alone", stopped)).killed_alone_by("pmu") == []
     assert [r.mutant.name for r in m.killed_by("timers")] == ["killed", "dead"]
     assert m.never_failed() == ["order/x", "pmu/b", "pmu/x", "timers/a", "timers/b"]
     assert m.idle_families() == []
