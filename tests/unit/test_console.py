@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Kernel reports in golden logs.
 
-Real ones: nvhe, init-exit, boot, and of kernel/misdeeds.patch kasan, ubsan and list-corruption.
+Real ones: nvhe, init-exit, boot, and of kernel/misdeeds.patch kasan, ubsan, list-corruption,
+lockdep-order, sleep-in-atomic, wait-context and suspicious-rcu.
 The rest is modelled on the kernel's sources.
 """
 
@@ -28,6 +29,10 @@ EXPECTED = {
     "hyp-panic": [(K.PANIC, "", "")],
     "innocent-boot": [],
     "kasan": [(K.KASAN, "misdeed_of_set", "")],
+    "lockdep-order": [(K.LOCKDEP, "misdeed_of_set", "")],
+    "sleep-in-atomic": [(K.ATOMIC, "misdeed_of_set", "./include/linux/sched/mm.h")],
+    "wait-context": [(K.LOCKDEP, "misdeed_of_set", "")],
+    "suspicious-rcu": [(K.LOCKDEP, "misdeed_of_set", "")],
     "kcsan": [(K.KCSAN, "misdeed_of_set", ""), (K.KCSAN, "vgic_v5_load", "")],
     "list-corruption": [(K.WARNING, "misdeed_of_set", "lib/list_debug.c")],
     "lockdep-circular": [(K.LOCKDEP, "vgic_v5_finalize_ppi_state", "")],
