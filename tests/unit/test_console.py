@@ -2,7 +2,8 @@
 """Kernel reports in golden logs.
 
 Real ones: nvhe, init-exit, boot, and of kernel/misdeeds.patch kasan, ubsan, list-corruption,
-lockdep-order, sleep-in-atomic, wait-context and suspicious-rcu.
+lockdep-order, sleep-in-atomic, wait-context, suspicious-rcu, hung-task and
+inconsistent-lock.
 The rest is modelled on the kernel's sources.
 """
 
@@ -33,6 +34,8 @@ EXPECTED = {
     "sleep-in-atomic": [(K.ATOMIC, "misdeed_of_set", "./include/linux/sched/mm.h")],
     "wait-context": [(K.LOCKDEP, "misdeed_of_set", "")],
     "suspicious-rcu": [(K.LOCKDEP, "misdeed_of_set", "")],
+    "hung-task": [(K.HUNG_TASK, "long_misdeed_of_set", "")],
+    "inconsistent-lock": [(K.LOCKDEP, "long_misdeed_of_set", "")],
     "kcsan": [(K.KCSAN, "misdeed_of_set", ""), (K.KCSAN, "vgic_v5_load", "")],
     "list-corruption": [(K.WARNING, "misdeed_of_set", "lib/list_debug.c")],
     "lockdep-circular": [(K.LOCKDEP, "vgic_v5_finalize_ppi_state", "")],
