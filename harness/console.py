@@ -139,7 +139,7 @@ _DUMP = re.compile(
 _REPORTERS = re.compile(
     r"dump_(?:stack|backtrace)|show_(?:stack|regs)|panic$|vpanic$|__might_|__schedule_bug|__warn"
     r"|print_|kasan_|__asan|__hwasan|kcsan_|__tsan|__ubsan|ubsan_|handle_overflow|check_noncircular"
-    r"|check_prev|check_wait|mark_lock|_raw_(?:spin|read|write)_|__kmalloc|kmem_cache_alloc|kfree"
+    r"|check_prev|check_wait|mark_lock|_raw_(?:spin|read|write)_|__kmalloc|kmem_cache_alloc|kfree|__\w*delay$"
     r"|__lock_acquire|lock_acquire|validate_chain|lockdep_|die$|arm64_.*die|die_kernel|oops_|__die"
     r"|report_bug|bug_handler|brk_handler|do_mem_abort|el1h?_|el1_|rcu_|sched_show|nmi_|watchdog_|make_task_dead"
     r"|refcount_warn|__list_\w+_valid|add_taint|do_exit|(?:__)?(?:switch_to|schedule|mutex_)|rwsem_|down_|do_serror"

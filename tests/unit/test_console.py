@@ -2,8 +2,8 @@
 """Kernel reports in golden logs.
 
 Real ones: nvhe, init-exit, boot, and of kernel/misdeeds.patch kasan, ubsan, list-corruption,
-lockdep-order, sleep-in-atomic, wait-context, suspicious-rcu, hung-task and
-inconsistent-lock.
+lockdep-order, sleep-in-atomic, wait-context, suspicious-rcu, hung-task,
+inconsistent-lock and soft-lockup.
 The rest is modelled on the kernel's sources.
 """
 
@@ -35,6 +35,7 @@ EXPECTED = {
     "wait-context": [(K.LOCKDEP, "misdeed_of_set", "")],
     "suspicious-rcu": [(K.LOCKDEP, "misdeed_of_set", "")],
     "hung-task": [(K.HUNG_TASK, "long_misdeed_of_set", "")],
+    "soft-lockup": [(K.LOCKUP, "long_misdeed_of_set", "")],
     "inconsistent-lock": [(K.LOCKDEP, "long_misdeed_of_set", "")],
     "kcsan": [(K.KCSAN, "misdeed_of_set", ""), (K.KCSAN, "vgic_v5_load", "")],
     "list-corruption": [(K.WARNING, "misdeed_of_set", "lib/list_debug.c")],
