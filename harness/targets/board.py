@@ -162,7 +162,7 @@ class BoardHost:
             said = self._console.text(console_from) + log
             what = f"the agent did not answer in time; the shell on {self._name} does"
             return HostLost(what, said, started, "the state dump is in the console's excerpt")
-        words = self._login.link.last_words()
+        words, ended = self._login.link.last_words(), self._login.link.ended()
         because = f"{error.what}{f' ({words})' if words else ''}"
         self._login.link.close()
         try:
@@ -176,7 +176,7 @@ class BoardHost:
             what = f"{because}; the board {self._name} rebooted while the program ran"
             return HostLost(what, self._console.text(console_from), started, _NO_CONSOLE)
         said = self._console.text(console_from) + self._new_log()
-        if words or find_reports(said):  # the agent itself ended, or the kernel complained
+        if ended or find_reports(said):  # the agent itself ended, or the kernel complained
             return HostLost(f"{because}; the board is still up", said, started)
         return Dropped(f"{because}; the board is still up, its kernel said nothing", said, started)
 

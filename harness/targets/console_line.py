@@ -195,6 +195,11 @@ class LineStream:
         self._timeout: float | None = None
 
     @property
+    def finished(self) -> bool:
+        """The agent said that it has ended."""
+        return self._line.finished
+
+    @property
     def resent(self) -> int:
         """Packets that were sent again."""
         return self._line.resent

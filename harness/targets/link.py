@@ -38,6 +38,10 @@ class Link(Protocol):
         """Whether the board still answers, beside the program that was started."""
         ...
 
+    def ended(self) -> bool:
+        """Whether the program that was started is known to have ended by itself."""
+        ...
+
     def last_words(self) -> str:
         """What the program that was started said besides, and how it ended, as far as known."""
         ...

@@ -165,6 +165,9 @@ class SerialLink:
         except TransportError:
             return False
 
+    def ended(self) -> bool:
+        return self._stream is not None and self._stream.finished
+
     def last_words(self) -> str:
         return ""  # they are on the console
 

@@ -79,6 +79,10 @@ class SshLink:
         except TransportError:
             return False
 
+    def ended(self) -> bool:
+        program = self._program  # -1 is what a broken connection leaves
+        return bool(program and program.exit_status_ready() and program.recv_exit_status() >= 0)
+
     def last_words(self) -> str:
         program, said = self._program, ""
         if program is None:
@@ -88,8 +92,8 @@ class SshLink:
             while chunk := program.recv_stderr(_CHUNK):
                 said += chunk.decode(errors="replace")
         said = "; ".join(line.strip() for line in said.splitlines() if line.strip())
-        if program.exit_status_ready() and (status := program.recv_exit_status()) >= 0:
-            said = f"exit status {status}" + (f": {said}" if said else "")
+        if self.ended():
+            said = f"exit status {program.recv_exit_status()}" + (f": {said}" if said else "")
         return said
 
     def close(self) -> None:

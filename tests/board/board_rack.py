@@ -179,6 +179,7 @@ def _initramfs(folder: Path, files: dict[str, Path], keys: Keys) -> Path:
         ),
         "etc/group": (0o644, "".join(f"{n}:x:{i}:\n" for n, i, _ in people) + "nogroup:x:65534:\n"),
         "etc/shadow": (0o600, "".join(f"{n}:{crypt}:20000::::::\n" for n, _, _ in people)),
+        "etc/hosts": (0o644, "127.0.0.1 localhost board\n"),
         "etc/sudoers": (0o440, SUDOERS),
         "etc/pam.d/sudo": (0o644, PAM),
         "etc/sudo.conf": (0o644, "Set plugin_dir /usr/libexec/sudo/\n"),
