@@ -70,6 +70,15 @@ class PowerEntry(_Section):
     cycle: str | None = None
     pause: float = 1.0  # seconds between off and on, if there is no cycle
 
+    @model_validator(mode="before")
+    @classmethod
+    def _words(cls, data: object) -> object:
+        """``on`` and ``off`` are truth values to YAML 1.1."""
+        names = {True: "on", False: "off"}
+        if not isinstance(data, dict):
+            return data
+        return {names[k] if isinstance(k, bool) else k: v for k, v in data.items()}
+
     @model_validator(mode="after")
     def _enough(self) -> PowerEntry:
         if not self.cycle and not (self.on and self.off):
@@ -97,18 +106,24 @@ class LockEntry(_Section):
     labgrid: str | None = None
 
 
+class LoadEntry(_Section):
+    """Where a board's boot loader finds what it boots."""
+
+    kernel: str
+
+
 class BoardEntry(_Section):
     """One board: ``ssh`` or ``serial``; ``console``: a serial line that is read, beside SSH.
 
-    ``load``: files that are copied before the board is powered on ({kernel: /srv/tftp/Image});
-    the names are ``kernel`` and ``initramfs``-less paths of this machine.
+    ``load``: ``kernel: PATH`` is where the Image of --kernel NAME is put on this machine (a TFTP or
+    NFS folder) before the board is powered on; ``boot`` tells its boot loader to take it.
     """
 
     ssh: SshEntry | None = None
     serial: SerialEntry | None = None
     console: SerialEntry | None = None
     power: PowerEntry | None = None
-    load: dict[str, str] = Field(default_factory=dict)
+    load: LoadEntry | None = None
     folder: str | None = None  # on the board, for the agent
     sudo: bool = True  # where the user is not root and sudo asks for nothing
     deadlines: Deadlines = Deadlines()
@@ -123,8 +138,8 @@ class BoardEntry(_Section):
             raise ValueError("give exactly one of ssh, serial")
         if self.serial and self.console:
             raise ValueError("console goes with ssh; a serial board's line is its console")
-        if unknown := set(self.load) - {"kernel"}:
-            raise ValueError(f"load knows kernel only, not {', '.join(sorted(unknown))}")
+        if self.load and self.power is None:
+            raise ValueError("load needs power: a new kernel runs after the next power-on")
         return self
 
 

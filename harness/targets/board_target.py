@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from harness.boards import BoardEntry, SshEntry, find_board
 from harness.errors import BootError, ConfigError, TransportError
@@ -45,12 +47,15 @@ def create(spec: TargetSpec, progress: Progress, power: bool = True) -> BoardTar
     name, entry = entry_of(spec.kind, spec)
     entry = entry if power else entry.model_copy(update={"power": None})
     images = load_images(spec.images or default_images())
-    agent = Provisioner(images, progress=progress).guest()
+    provisioner = Provisioner(images, progress=progress)
+    agent = provisioner.guest()
     declared = Expect.of(images.kernel(spec.kernel).expect if spec.kernel else entry.expect)
     target = BoardTarget(
         name, entry, agent.path.read_bytes(), f"sha256:{agent.sha256[:16]}", declared,
         spec.kernel or "",
     )  # fmt: skip
+    if entry.load and spec.kernel:
+        target.fetch = lambda: provisioner.kernel(str(spec.kernel)).image
     progress(f"connecting to {name}")
     target.open()
     return target
@@ -72,6 +77,7 @@ class BoardTarget:
     kernel_name: str = ""
     provenance: Mapping[str, str] = field(default_factory=dict)
     console: ConsoleText | SerialConsole | None = None
+    fetch: Callable[[], Path] | None = None  # the Image that the board is to boot
     _waiting: BoardHost | None = None
     _boots: int = 0
     _until: float = 0.0
@@ -95,7 +101,9 @@ class BoardTarget:
         )
         self._until = time.monotonic() + self.entry.deadlines.session
         try:
-            self._waiting = self._boot(fresh=False)
+            if self.fetch:
+                self._load(self.fetch())
+            self._waiting = self._boot(fresh=self.fetch is not None)
         except BaseException:
             self.release()
             raise
@@ -137,6 +145,18 @@ class BoardTarget:
         if fresh and not self._power:
             host.say(f"{self.name} was not booted afresh: it has no power command")
         return host
+
+    def _load(self, image: Path) -> None:
+        """Put the kernel where the board's boot loader finds it."""
+        assert self.entry.load is not None
+        place = Path(self.entry.load.kernel).expanduser()
+        try:
+            shutil.copyfile(image, place)
+        except OSError as e:
+            raise ConfigError(
+                f"{self.name}: the kernel cannot be put to {place}: {e.strerror}",
+                "see load.kernel in the boards file, and who owns that folder",
+            ) from None
 
     def _cycled(self, power: Power) -> Login:
         """Pull the plug, and wait until the board lets us in or the boot's deadline passes."""
