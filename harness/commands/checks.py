@@ -62,5 +62,6 @@ def _checks(root: Path, scratch: Path) -> list[tuple[str, list[str]]]:
         ("qemu_plugin, sanitized", [*make, f"OUT={scratch}", "SAN=1"]),
         ("tests/unit", [*python, "pytest", "-q", "tests/unit"]),
         ("tests/platform", [*python, "pytest", "-q", "tests/platform"]),
+        ("tests/board", [*python, "pytest", "-q", "tests/board"]),
         ("tests/selfcheck", [*python, "pytest", "-q", "tests/selfcheck"]),
     ]
