@@ -13,3 +13,6 @@ int init_main(void);
 
 /* Programs without protocol and process, as fast as they go. */
 int bench_main(const char *count);
+
+/* The coverage counters of the kernel, to stdout. */
+int gcov_main(void);

@@ -69,8 +69,12 @@ static bool fetched(const struct wire_record *record, const struct wire_result *
 static struct wire_result device_attr(const struct wire_record *record)
 {
 	union buffer buffer = { .words = { record->c } };
-	struct wire_result result = done(attribute(vms[record->vm].device, record, &buffer));
+	struct wire_result result;
 
+	/* Of USERSPACE_PPIS the kernel writes two words; the second is 0, which must be seen */
+	if (record->arg >> 16 == KVM_DEV_ARM_VGIC_GRP_CTRL)
+		buffer.words[1] = ~0ULL;
+	result = done(attribute(vms[record->vm].device, record, &buffer));
 	if (fetched(record, &result)) {
 		result.value = buffer.words[0];
 		result.extra = buffer.words[1];

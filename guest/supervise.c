@@ -196,7 +196,7 @@ static bool await(pid_t pid, uint32_t timeout_ms, int *status)
 }
 
 /* The life of a program's process. */
-static int live(void *unused)
+static int program_live(void *unused)
 {
 	(void)unused;
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -228,7 +228,8 @@ int program_supervise(uint32_t *ending, uint32_t *signal)
 	progress.width = 0;
 	memset((void *)progress.branches, 0, sizeof(progress.branches));
 	memset((void *)progress.results, 0, progress.program.count * sizeof(progress.results[0]));
-	pid = clone(live, stack + STACK_SIZE, CLONE_VM | CLONE_FS | CLONE_SIGHAND | SIGCHLD, NULL);
+	pid = clone(program_live, stack + STACK_SIZE, CLONE_VM | CLONE_FS | CLONE_SIGHAND | SIGCHLD,
+		    NULL);
 	if (pid < 0)
 		return -errno;
 

@@ -7,6 +7,7 @@ same host in the same run (``init --bench`` of guest/).
 
 from __future__ import annotations
 
+import argparse
 import re
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness import bench_platform as platform
+from harness.commands.shown import progress
 from harness.errors import TransportError
 from harness.program import (
     CreateDevice,
@@ -48,6 +50,18 @@ ONE_VM = Program(
         Run((write("PPI_ENABLER0", (1 << 64) - 1), read("PPI_ENABLER0"))),
     ),
 )
+
+
+def bench_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("kernel", nargs="?", default="masked", metavar="KERNEL", help="masked")
+
+
+def command_bench(options: argparse.Namespace) -> int:
+    """Print the figures that the README states, as they are here and now."""
+    with progress() as say:
+        for what, figure in report(options.kernel, say):
+            print(f"{what:40} {figure}", flush=True)
+    return 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +113,9 @@ def session_seconds(kernel: str, *arguments: str) -> float:
         return time.monotonic() - start
 
 
-def report(kernel: str, progress: Progress) -> Iterator[tuple[str, str]]:
+def report(kernel: str, say: Progress) -> Iterator[tuple[str, str]]:
     """What the README states, measured now on this machine: what, and how much."""
-    target = QemuTarget.create(TargetSpec(kernel=kernel), progress)
+    target = QemuTarget.create(TargetSpec(kernel=kernel), say)
     yield "first verdict, all in the cache", f"{session_seconds(kernel, '-k', FIRST):.1f} s"
     yield "whole suite", f"{session_seconds(kernel):.1f} s"
     figures = measure(target)

@@ -89,6 +89,7 @@ _LOCKDEP = (
     r"possible (?:recursive|circular|irq lock inversion|deadlock)|inconsistent lock state"
     r"|suspicious RCU usage|bad unlock balance|held lock freed|lock held when returning"
     r"|Nested lock was not taken|HARDIRQ-safe|SOFTIRQ-safe|chain_key collision|bad contention"
+    r"|\S+ still has locks held"
 )
 
 # Anchored at the start of a message: a command line with "oops=panic", or user text that contains
@@ -100,8 +101,12 @@ _STARTS: Final = tuple((kind, re.compile(pattern)) for kind, pattern in (
     (ReportKind.UBSAN, r"UBSAN: \S+ in "),
     (ReportKind.LOCKDEP, rf"(?:\[ )?(?:WARNING|BUG): (?:{_LOCKDEP}|Invalid wait context)"),
     (ReportKind.LOCKDEP, r"BUG: (?:MAX_LOCK|MAX_LOCKDEP|spinlock |rwlock |rwsem )"),
+    (ReportKind.LOCKDEP, r"BUG: key \S+ has not been registered"),
+    (ReportKind.LOCKDEP, r"INFO: trying to register non-static key"),
     (ReportKind.ATOMIC, r"BUG: (?:sleeping function called from invalid|scheduling while atomic)"),
-    (ReportKind.LOCKUP, r"watchdog: (?:BUG: soft lockup|Watchdog detected hard LOCKUP)"),
+    (ReportKind.ATOMIC, r"BUG: workqueue leaked "),
+    (ReportKind.LOCKUP, r"watchdog: BUG: soft lockup"),
+    (ReportKind.LOCKUP, r"watchdog: (?:CPU\d+: )?Watchdog detected hard LOCKUP"),
     (ReportKind.LOCKUP, r"BUG: workqueue lockup"),
     (ReportKind.RCU_STALL, r"(?:rcu: )?INFO: \S+ (?:self-)?detected (?:expedited )?stall"),
     (ReportKind.HUNG_TASK, r"INFO: task .+ blocked .*for more than \d+ seconds"),
@@ -113,6 +118,7 @@ _STARTS: Final = tuple((kind, re.compile(pattern)) for kind, pattern in (
     (ReportKind.PANIC, r"Kernel panic - not syncing: |kvm \[\d+\]: nVHE hyp (?:panic|BUG) at"),
     (ReportKind.BUG, r"kernel BUG at \S+(?::\d+!| \[verbose)"),
     (ReportKind.BUG, r"BUG: (?:Bad |using |stack guard page|kernel |memory leak|non-static key)"),
+    (ReportKind.BUG, r"BUG \S+ \((?:Not tainted|Tainted).*\): "),  # of the slab allocator
     (ReportKind.BUG, r"---\[ end trace"),  # of a report whose beginning is not in the log
     (ReportKind.WARNING, r"WARNING: (?:CPU: \d+ PID: \d+ )?(?:(?:at )?\S+:\d+ )?(?:at )?\S+\+0x"),
 ))  # fmt: skip
@@ -133,14 +139,16 @@ _DUMP = re.compile(
 _REPORTERS = re.compile(
     r"dump_(?:stack|backtrace)|show_(?:stack|regs)|panic$|vpanic$|__might_|__schedule_bug|__warn"
     r"|print_|kasan_|__asan|__hwasan|kcsan_|__tsan|__ubsan|ubsan_|handle_overflow|check_noncircular"
+    r"|check_prev|check_wait|mark_lock|_raw_(?:spin|read|write)_|__kmalloc|kmem_cache_alloc|kfree"
     r"|__lock_acquire|lock_acquire|validate_chain|lockdep_|die$|arm64_.*die|die_kernel|oops_|__die"
     r"|report_bug|bug_handler|brk_handler|do_mem_abort|el1h?_|el1_|rcu_|sched_show|nmi_|watchdog_|make_task_dead"
-    r"|refcount_warn|add_taint|do_exit|(?:__)?(?:switch_to|schedule|mutex_)|rwsem_|down_|do_serror"
+    r"|refcount_warn|__list_\w+_valid|add_taint|do_exit|(?:__)?(?:switch_to|schedule|mutex_)|rwsem_|down_|do_serror"
 )
 _PC = re.compile(r"(?:pc|RIP) ?: (?:\d+:)?([A-Za-z_][\w.$]*)\+0x")
 _WARNED_AT = re.compile(r"(?P<file>\S+?):\d+ (?:at )?(?P<function>[A-Za-z_][\w.$]*)\+0x")
 _IN = re.compile(r"\b(?:in|at) (?:(?P<file>\S+\.[chS]):\d+|(?P<function>[A-Za-z_][\w.$]*)\+0x)")
 _BUG_AT = re.compile(r"kernel BUG at (?P<file>\S+):\d+!")
+_RACE = re.compile(r"BUG: KCSAN: [\w: -]+ in (?P<function>[A-Za-z_][\w.$]*) / ")
 _CLONE = re.compile(r"\.(?:constprop|isra|part|cold|llvm)(?:\.\d+)*")
 _IDS = re.compile(r"(?:CPU: \d+ PID: \d+ )|, CPU#\d+.*$|(?: at)? virtual address [0-9a-f]+$")
 
@@ -212,7 +220,7 @@ def _report(
 def _place(kind: ReportKind, line: str, excerpt: Sequence[str]) -> tuple[str, str]:
     """Function and file of a report, as far as it says.  A panic is told by its own words."""
     file, functions = "", []
-    for pattern in (_WARNED_AT, _BUG_AT, _IN):
+    for pattern in (_WARNED_AT, _BUG_AT, _RACE, _IN):
         if match := pattern.search(line):
             found = match.groupdict()
             file = found.get("file") or ""

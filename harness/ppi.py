@@ -137,6 +137,7 @@ def _registers() -> list[Register]:
         Register("CNTV_TVAL_EL0", 3, 3, 14, 3, 0, "W"),
         Register("CNTV_CTL_EL0", 3, 3, 14, 3, 1),
         Register("CNTV_CVAL_EL0", 3, 3, 14, 3, 2),
+        Register("CNTP_TVAL_EL0", 3, 3, 14, 2, 0, "W"),
         Register("CNTP_CTL_EL0", 3, 3, 14, 2, 1),
         Register("CNTP_CVAL_EL0", 3, 3, 14, 2, 2),
     ]

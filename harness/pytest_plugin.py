@@ -7,6 +7,7 @@ It is loaded in every pytest session of an environment that has the harness: it 
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Generator, Mapping
 from typing import TYPE_CHECKING
 
@@ -34,7 +35,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("gicv5", "GICv5: which PPIs KVM shows to a guest, on a real kernel")
     group.addoption(
         "--gicv5-target", dest=DEST, metavar="KIND",
-        help="run tests/target on a kernel: qemu (also: --target, if no other plugin has it)",
+        help="run tests/target on a kernel: qemu, ssh:HOST or board:NAME (also: --target, if no "
+        "other plugin has it)",
+    )  # fmt: skip
+    group.addoption(
+        "--boards", dest="gicv5_boards", metavar="FILE",
+        help="the file that has the board of --target=board:NAME (default: boards.yaml)",
     )  # fmt: skip
     group.addoption(
         "--kernel", dest="gicv5_kernel", metavar="NAME|PATH",
@@ -75,8 +81,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="the same programs again (default: a new seed)",
     )  # fmt: skip
     group.addoption(
-        "--results", dest="gicv5_results", metavar="DIR", default="gicv5-results",
-        help="where the artefacts of failures go (default: gicv5-results)",
+        "--kselftest", dest="gicv5_kselftest", metavar="COLLECTION:TEST,...",
+        help="instead of the suite, the kernel's own selftests: kvm:arm64/vgic_v5, kvm:arm64/*",
+    )  # fmt: skip
+    group.addoption(
+        "--kselftest-tree", dest="gicv5_kselftest_tree", metavar="DIR",
+        help="the kernel tree that they are built from (default: the kernel's own sources)",
+    )  # fmt: skip
+    group.addoption(
+        "--results", dest="gicv5_results", metavar="DIR",
+        default=os.environ.get("AVOCADO_TEST_OUTPUTDIR") or "gicv5-results",
+        help="where results and the artefacts of failures go (default: gicv5-results; in a job of "
+        "Avocado: the test's output folder)",
     )  # fmt: skip
 
 

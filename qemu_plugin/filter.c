@@ -79,6 +79,18 @@ static void probe(unsigned int cpu, void *unused)
 	platform_unlock();
 }
 
+static void idle(unsigned int cpu, void *ref)
+{
+	(void)cpu;
+	(void)ref;
+}
+
+static void hook(struct qemu_plugin_insn *insn, insn_cb cb, enum qemu_plugin_cb_flags flags,
+		 void *ref)
+{
+	qemu_plugin_register_vcpu_insn_exec_cb(insn, platform.idle ? idle : cb, flags, ref);
+}
+
 void filter_translate(struct qemu_plugin_tb *tb, void *unused)
 {
 	size_t n = qemu_plugin_tb_n_insns(tb);
@@ -92,23 +104,20 @@ void filter_translate(struct qemu_plugin_tb *tb, void *unused)
 		insn_cb cb;
 		u32 word = 0;
 
-		if (unlikely(!probed) && i == 0)
+		if (unlikely(!probed) && i == 0 && !platform.idle)
 			qemu_plugin_register_vcpu_insn_exec_cb(insn, probe, QEMU_PLUGIN_CB_RW_REGS,
 							       NULL);
 		if (qemu_plugin_insn_data(insn, &word, 4) != 4)
 			continue;
 		/* VBAR_ELx is compared when it is executed: a kernel may move it. */
 		if ((vaddr & 0x7ff) == 0x200)
-			qemu_plugin_register_vcpu_insn_exec_cb(insn, irs_frame_sync,
-							       QEMU_PLUGIN_CB_RW_REGS_PC,
-							       insn_pack(0, vaddr, 0));
+			hook(insn, irs_frame_sync, QEMU_PLUGIN_CB_RW_REGS_PC,
+			     insn_pack(0, vaddr, 0));
 		else if ((vaddr & 0x7ff) == 0x480)
-			qemu_plugin_register_vcpu_insn_exec_cb(insn, el2_guest_irq,
-							       QEMU_PLUGIN_CB_RW_REGS_PC,
-							       insn_pack(0, vaddr, 0));
+			hook(insn, el2_guest_irq, QEMU_PLUGIN_CB_RW_REGS_PC,
+			     insn_pack(0, vaddr, 0));
 		cb = choose(word, &flags, &index);
 		if (cb)
-			qemu_plugin_register_vcpu_insn_exec_cb(insn, cb, flags,
-							       insn_pack(word, vaddr, index));
+			hook(insn, cb, flags, insn_pack(word, vaddr, index));
 	}
 }

@@ -50,7 +50,7 @@ bool options_apply(const char *arg, struct gicv5_options *o)
 		report_error("argument '%s': '%.*s' is one of %s", arg, (int)key, arg, values);
 	else
 		report_error(
-			"unknown argument '%s': there are trace, trace-records, vmt, ist, iste and fault",
+			"unknown argument '%s': there are trace, trace-records, vmt, ist, iste, fault and idle",
 			arg);
 	return false;
 }

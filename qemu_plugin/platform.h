@@ -19,6 +19,7 @@ struct platform {
 	struct gicv5 gic;
 	struct wire wire;
 	struct vcpu vcpu[GICV5_MAX_CPUS];
+	bool idle; /* callbacks return at once, on whatever board */
 };
 
 extern struct platform platform;

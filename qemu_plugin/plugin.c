@@ -11,6 +11,7 @@
  * ist=two-level	IRS_IDR2.IST_LEVELS	(default linear)
  * iste=8, iste=16	IRS_IDR2.ISTMD: larger IST entries (default 4)
  * fault=NAME		an IRS that misbehaves, see enum gicv5_fault
+ * idle=on		callbacks do nothing: to measure what they cost on a board with another GIC
  *
  * gicv5*.c  the GICv5, a state machine that knows nothing of QEMU
  * wire.c    QEMU's GICv2 as the wires that carry its signals
@@ -90,6 +91,8 @@ static bool parse_args(int argc, char **argv)
 					     TRACE_RECORDS_MAX);
 				return false;
 			}
+		} else if (!strcmp(argv[i], "idle=on")) {
+			platform.idle = true;
 		} else if (!options_apply(argv[i], &platform.gic.options)) {
 			return false;
 		}

@@ -114,8 +114,8 @@ void sysreg_cpuif(unsigned int cpu, void *ref)
 	qemu_plugin_set_pc(pc + 4);
 }
 
-/* ICH_*_EL2 */
-void sysreg_ich(unsigned int cpu, void *ref)
+/* What belongs to EL2: ICH_*_EL2 and GIC VD* */
+static void sysreg_el2(unsigned int cpu, void *ref, enum trace_interface kind)
 {
 	struct vcpu *v = &platform.vcpu[cpu];
 	struct gicv5 *gic = &platform.gic;
@@ -132,46 +132,33 @@ void sysreg_ich(unsigned int cpu, void *ref)
 	pc = vcpu_pc(v, in);
 	val = read ? 0 : vcpu_read_x(v, insn_rt(in.word));
 	platform_lock();
-	if (read)
+	if (kind == TRACE_VD) {
+		wire_init_cpu(cpu); /* a doorbell may be for this CPU */
+		gicv5_insn(gic, cpu, op, false, val);
+		v->stats.vd++;
+	} else if (read) {
 		val = gicv5_ich_read(gic, cpu, op);
-	else
+	} else {
 		gicv5_ich_write(gic, cpu, op, val);
+	}
 	if (gic->dirty)
 		wire_sync(cpu);
 	if (trace_on())
-		trace_access(cpu, el, pc, TRACE_ICH, op->enc, read ? TRACE_READ : TRACE_WRITE, val);
+		trace_access(cpu, el, pc, kind, op->enc, read ? TRACE_READ : TRACE_WRITE, val);
 	platform_unlock();
 	if (read)
 		vcpu_write_x(v, insn_rt(in.word), val);
 	qemu_plugin_set_pc(pc + 4);
 }
 
-/* GIC VD* */
+void sysreg_ich(unsigned int cpu, void *ref)
+{
+	sysreg_el2(cpu, ref, TRACE_ICH);
+}
+
 void sysreg_vd(unsigned int cpu, void *ref)
 {
-	struct vcpu *v = &platform.vcpu[cpu];
-	struct gicv5 *gic = &platform.gic;
-	struct insn in = insn_unpack(ref);
-	const struct gicv5_op *op = &gicv5_ops[in.op];
-	unsigned int el = vcpu_el(v);
-	u64 pc, val;
-
-	if (el != 2) {
-		sysreg_undef(cpu, ref);
-		return;
-	}
-	pc = vcpu_pc(v, in);
-	val = vcpu_read_x(v, insn_rt(in.word));
-	platform_lock();
-	wire_init_cpu(cpu); /* a doorbell may be for this CPU */
-	gicv5_insn(gic, cpu, op, false, val);
-	v->stats.vd++;
-	if (gic->dirty)
-		wire_sync(cpu);
-	if (trace_on())
-		trace_access(cpu, el, pc, TRACE_VD, op->enc, TRACE_WRITE, val);
-	platform_unlock();
-	qemu_plugin_set_pc(pc + 4);
+	sysreg_el2(cpu, ref, TRACE_VD);
 }
 
 /* An encoding of GICv5 that is not modelled. It takes QEMU's UNDEF, but not in silence. */

@@ -6,3 +6,5 @@ from hypothesis import settings
 # A busy machine is slow, not wrong.
 settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")
+# The same examples each time: for mutation testing.
+settings.register_profile("fixed", deadline=None, derandomize=True, database=None)

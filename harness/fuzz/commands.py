@@ -57,6 +57,7 @@ def target_options(parser: argparse.ArgumentParser, kernel: bool = True) -> None
 
 
 def fuzz_options(parser: argparse.ArgumentParser) -> None:
+    target_options(parser)
     _how_long(parser)
     parser.add_argument("--corpus", type=Path, metavar="DIR",
                         help="go on from what is there, and keep findings there "
@@ -64,6 +65,7 @@ def fuzz_options(parser: argparse.ArgumentParser) -> None:
 
 
 def replay_options(parser: argparse.ArgumentParser) -> None:
+    target_options(parser)
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE",
                         help="a program file, or the name of a program of the suite")  # fmt: skip
     parser.add_argument("--times", type=int, default=1, metavar="N",
@@ -73,6 +75,7 @@ def replay_options(parser: argparse.ArgumentParser) -> None:
 
 
 def compare_options(parser: argparse.ArgumentParser) -> None:
+    target_options(parser, kernel=False)
     parser.add_argument("kernels", nargs=2, metavar="KERNEL", help="a name, an Image or a tree")
     _how_long(parser)
 

@@ -45,7 +45,9 @@ class FuzzItem(pytest.Item):
             raise FuzzFailed(f"ERROR: {e}") from e
         finally:
             self.user_properties += self.gicv5.properties()
-            self.user_properties += [("family", "fuzz"), ("verdict", verdict.value)]
+            self.user_properties += [
+                ("family", "fuzz"), ("program", "fuzz/generated"), ("verdict", verdict.value),
+            ]  # fmt: skip
         self.user_properties.append(("fuzz", status(fuzzer)))
         if fuzzer.findings:
             raise FuzzFailed("\n\n".join([self._text(fuzzer), status(fuzzer)]))

@@ -11,87 +11,18 @@ static int finish(int status)
 	return status;
 }
 
-static int cannot_tell(const char *what, int error)
+static int cannot_tell(const char *what, const char *why)
 {
-	printf("cannot tell: %s: %s\n", what, strerror(error));
+	printf("cannot tell: %s%s\n", what, why);
 	return finish(CANNOT_TELL);
-}
-
-/* Bits that a WARN, an oops and the like set; 0 if unknown. */
-static unsigned long tainted(void)
-{
-	FILE *file = fopen("/proc/sys/kernel/tainted", "r");
-	unsigned long bits = 0;
-
-	if (file && fscanf(file, "%lu", &bits) != 1)
-		bits = 0;
-	if (file)
-		fclose(file);
-	return bits;
-}
-
-static int agrees(const struct expectation *want, const volatile struct wire_result *got)
-{
-	return want->ret == got->ret && want->status == got->status &&
-	       !((want->value ^ got->value) & want->known) && want->extra == got->extra;
-}
-
-/* How many results agree before the first that does not. */
-static unsigned int common(const struct expectation *want)
-{
-	unsigned int i = 0;
-
-	while (i < COUNT(records) && agrees(&want[i], &progress.results[i]))
-		i++;
-	return i;
-}
-
-/* NOT_AFFECTED, or finish() with what this run showed. */
-static int run_and_compare(void)
-{
-	const struct expectation *nearest = expected[0], *want;
-	const volatile struct wire_result *got;
-	unsigned long before = tainted(), news;
-	uint32_t ending, signal;
-	unsigned int at;
-	int error;
-
-	progress.program.deadline_ms = 10000;
-	progress.program.count = COUNT(records);
-	memcpy((void *)progress.program.records, records, sizeof(records));
-	error = program_supervise(&ending, &signal);
-	if (error)
-		return cannot_tell("no process", -error);
-	news = tainted() & ~before;
-	if (news) {
-		printf("affected: the kernel reported something (tainted: %#lx); see its log\n",
-		       news);
-		return finish(AFFECTED);
-	}
-	if (ending == ENDING_KILLED) {
-		printf("cannot tell: the program was killed by signal %u\n", signal);
-		return finish(CANNOT_TELL);
-	}
-	for (unsigned int i = 0; i < COUNT(expected); i++)
-		if (common(expected[i]) > common(nearest))
-			nearest = expected[i];
-	at = common(nearest);
-	if (at == COUNT(records))
-		return NOT_AFFECTED;
-	want = &nearest[at];
-	got = &progress.results[at];
-	printf("affected: operation %s\n", operations[at]);
-	printf("  expected ret %d status %u value %#llx extra %#llx (known bits %#llx)\n",
-	       want->ret, want->status, (unsigned long long)want->value,
-	       (unsigned long long)want->extra, (unsigned long long)want->known);
-	printf("  observed ret %d status %u value %#llx extra %#llx\n", got->ret, got->status,
-	       (unsigned long long)got->value, (unsigned long long)got->extra);
-	return finish(AFFECTED);
 }
 
 int main(void)
 {
+	const struct program_data *program = &reproducer.programs[0];
 	struct wire_hello hello;
+	struct outcome outcome;
+	const char *lacks;
 	cpu_set_t cpu;
 	int error;
 
@@ -108,23 +39,24 @@ int main(void)
 
 	error = host_init();
 	if (error)
-		return cannot_tell("no memory for guests", -error);
+		return cannot_tell("no memory for guests: ", strerror(-error));
 	probe(&hello);
-	if (hello.kvm_errno)
-		return cannot_tell("/dev/kvm", hello.kvm_errno);
-	if (NEEDS_VGIC_V5 && hello.vgic_v5_errno)
-		return cannot_tell("no VGICv5", hello.vgic_v5_errno);
-	if (NEEDS_CPU_SYSREGS && hello.sysregs_errno)
-		return cannot_tell("no CPU_SYSREGS", hello.sysregs_errno);
-	if (NEEDS_PMU && !hello.pmu)
-		return cannot_tell("no PMUv3", ENODEV);
-	for (unsigned int i = 0; i < REPETITIONS; i++) {
-		int status = run_and_compare();
+	lacks = lacking(program->needs, &hello);
+	if (lacks)
+		return cannot_tell("", lacks);
 
-		if (status != NOT_AFFECTED)
-			return status;
+	for (unsigned int i = 0; i < REPETITIONS; i++) {
+		outcome = judge(&reproducer, program, 1); /* all variants are the same here */
+		if (outcome.kind == KILLED || outcome.kind == NO_PROCESS) {
+			print_outcome(&reproducer, program, &outcome, "cannot tell: ");
+			return finish(CANNOT_TELL);
+		}
+		if (outcome.kind != AGREES) {
+			print_outcome(&reproducer, program, &outcome, "affected: ");
+			return finish(AFFECTED);
+		}
 	}
-	printf("not affected: all %zu results are as expected, %u times\n", COUNT(records),
+	printf("not affected: all %u results are as expected, %u times\n", program->count,
 	       REPETITIONS);
 	return finish(NOT_AFFECTED);
 }

@@ -4,7 +4,7 @@
     aarch64-linux-gnu-gcc -O2 -static -o reproducer FILE.c
 
 It is made of the agent's own sources (guest/), which interpret the program; the guest's image and
-the program and its expected results, as data; and reproducer.c, which compares.
+the program and its expected results, as data; the judge (kselftest_glue/) and reproducer.c.
 """
 
 from __future__ import annotations
@@ -16,14 +16,16 @@ from typing import Final
 
 from harness import wire
 from harness.fuzz.sections import is_racy
-from harness.program import Capability, Program
+from harness.kselftest.tables import Case, c_tables, capabilities_h
+from harness.program import Program
 from harness.provision.paths import project_root
 from harness.report.listing import Lister
 from harness.trace import Trace
 
 SOURCES: Final = (
-    "frame.c", "host.c", "vm.c", "irs.c", "parse.c", "execute.c", "run.c", "parallel.c",
-    "supervise.c", "probe.c",
+    "guest/frame.c", "guest/host.c", "guest/vm.c", "guest/irs.c", "guest/parse.c",
+    "guest/execute.c", "guest/run.c", "guest/parallel.c", "guest/supervise.c", "guest/probe.c",
+    "kselftest_glue/judge.c",
 )  # fmt: skip
 RACE_REPETITIONS: Final = 1000
 GUEST_IMAGE: Final = "obj/el1/guest.bin"  # where the guest build leaves it, beside its ``init``
@@ -53,12 +55,15 @@ def _parts(program: Program, allowed: Sequence[Trace], image: bytes, about: str)
     yield " */"
     yield "#define _GNU_SOURCE"
     yield "#include <sys/mount.h>\n#include <sys/reboot.h>\n#include <sys/stat.h>"
-    yield wire.c_header().replace(_ONCE, "")
-    included, taken = {"wire.h"}, set[str]()
+    yield (wire.c_header() + capabilities_h()).replace(_ONCE, "")
+    included, taken = {"wire.h", "capabilities.h"}, set[str]()
     for name in SOURCES:
-        yield _apart(_source(name, included), name.partition(".")[0], taken)
+        yield _apart(_source(name, included), Path(name).stem, taken)
     yield from _image(image)
-    yield from _data(program, allowed)
+    yield "/* --- The program, and what the reference model expects of it --- */"
+    yield c_tables("reproducer", [Case.of(program, allowed)])
+    yield "/* A race does not show each time. */"
+    yield f"#define REPETITIONS {RACE_REPETITIONS if is_racy(program.ops) else 1}"
     yield Path(__file__).with_name("reproducer.c").read_text()
 
 
@@ -68,16 +73,18 @@ def _listing(program: Program) -> Iterator[str]:
 
 
 def _source(name: str, included: set[str]) -> str:
-    """A file of guest/, with each header in the place where it is first included."""
+    """A file of ours, with each header in the place where it is first included."""
+    root = project_root()
 
     def header(match: re.Match[str]) -> str:
         if match[1] in included:
             return ""
         included.add(match[1])
-        return _source(match[1], included)
+        beside = f"{Path(name).parent}/{match[1]}"
+        return _source(beside if (root / beside).exists() else f"guest/{match[1]}", included)
 
-    text = _SPDX.sub("", (project_root() / "guest" / name).read_text()).replace(_ONCE, "")
-    return f"/* --- guest/{name} --- */\n{_INCLUDE.sub(header, text)}"
+    text = _SPDX.sub("", (root / name).read_text()).replace(_ONCE, "")
+    return f"/* --- {name} --- */\n{_INCLUDE.sub(header, text)}"
 
 
 def _apart(text: str, stem: str, taken: set[str]) -> str:
@@ -97,33 +104,3 @@ def _image(image: bytes) -> Iterator[str]:
     for at in range(0, len(image), 16):
         yield f'    ".byte {", ".join(f"{byte:#04x}" for byte in image[at : at + 16])}\\n"'
     yield '    "guest_image_end:\\n.popsection\\n");'
-
-
-def _data(program: Program, allowed: Sequence[Trace]) -> Iterator[str]:
-    payload = wire.encode_program(program, 0)[wire.RUN_HEAD.size :]
-    yield "/* --- The program, and what the reference model expects of it --- */"
-    for capability in (Capability.VGIC_V5, Capability.CPU_SYSREGS, Capability.PMU):
-        yield f"#define NEEDS_{capability.name} {int(capability in program.needs)}"
-    yield "#define COUNT(array) (sizeof(array) / sizeof((array)[0]))"
-    yield "/* A race does not show each time. */"
-    yield f"#define REPETITIONS {RACE_REPETITIONS if is_racy(program.ops) else 1}"
-    yield "static const struct wire_record records[] = {"
-    for record in wire.RECORD.iter_unpack(payload):
-        yield f"\t{{ {', '.join(f'{field:#x}' for field in record)} }},"
-    yield "};"
-    yield "static const char *const operations[] = {"
-    for step, text in Lister(program).lines():
-        yield f'\t"{step.number}: {text}",'
-    yield "};"
-    yield "/* Each of these is right. */"
-    yield "static const struct expectation {\n\tint32_t ret;\n\tuint32_t status;"
-    yield "\tuint64_t value, extra, known;\n} expected[][COUNT(records)] = {"
-    for trace in allowed:
-        yield "\t{"
-        for result in trace.results:
-            yield (
-                f"\t\t{{ {result.ret}, {int(result.status)}, {result.value:#x},"
-                f" {result.extra:#x}, {result.known:#x} }},"
-            )
-        yield "\t},"
-    yield "};"

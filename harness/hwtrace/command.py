@@ -18,7 +18,7 @@ from harness.hwtrace.slices import Located, Place, between, is_mark, locate
 _FILTERS: Final = ("cpu", "reg", "el", "ctx", "interface", "op")
 
 
-def add_options(parser: argparse.ArgumentParser) -> None:
+def trace_options(parser: argparse.ArgumentParser) -> None:
     """The options of ``gicv5 trace``."""
     parser.add_argument("file", type=Path, metavar="FILE", help="hardware-trace.bin of a failure")
     parser.add_argument("--cpu", type=int, metavar="N", help="accesses of this host CPU")
@@ -40,6 +40,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--symbols", type=Path, metavar="FILE", help="the kernel's System.map, to name addresses"
     )
     parser.add_argument("--json", action="store_true", help="an object a line, for programs")
+
+
+def command_trace(options: argparse.Namespace) -> int:
+    """Decode a trace file of the platform."""
+    for text in lines(options):
+        print(text)
+    return 0
 
 
 def lines(options: argparse.Namespace) -> Iterator[str]:

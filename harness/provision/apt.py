@@ -196,7 +196,7 @@ class Apt:
 
     def _newest(self, query: Query) -> Package:
         names = self._names()
-        matching = fnmatch.filter(names, query.pattern)
+        matching = names_like(query.pattern, names)
         wanted = [f"{name}:{query.architecture}" for name in matching]
         known = self._show(wanted, query.architecture) if wanted else []
         fitting = [p for p in known if fnmatch.fnmatchcase(p.version, query.version)]
@@ -269,8 +269,17 @@ class Apt:
         )
 
 
+def names_like(pattern: str, names: Iterable[str]) -> list[str]:
+    """Names that match a shell pattern; it may have one group of alternatives, ``{a,b*}``."""
+    before, _, rest = pattern.partition("{")
+    group, _, after = rest.partition("}")
+    patterns = [f"{before}{each}{after}" for each in group.split(",")]
+    return [name for name in names if any(fnmatch.fnmatchcase(name, each) for each in patterns)]
+
+
 def near_names(pattern: str, names: Iterable[str], limit: int = 6) -> list[str]:
     """Names that differ from the pattern in their numbers only, else the ones spelled alike."""
+    pattern = re.sub(r"{.*}", "*", pattern)
     numbers_free = re.sub(r"(\*|\d)[\d.*]*", "*", pattern)
     near = fnmatch.filter(names, numbers_free)
     if not near:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import difflib
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, model_validator
 from pydantic_core import ErrorDetails
@@ -17,6 +17,7 @@ Finalize = Literal["per-vcpu", "first-created"]
 LateWrites = Literal["refused", "exposed"]
 
 KERNEL_KINDS = ("package", "source", "tree", "image")
+_FILE_LISTS = ("fragments", "patches")  # of kernels that are built; `like` adds to them
 
 
 class _Section(BaseModel):
@@ -35,6 +36,8 @@ class ExpectEntry(_Section):
 class KernelEntry(_Section):
     """One kernel: exactly one of package, source, tree, image, or like (a variant of another).
 
+    ``fragments``: more configuration, after ``config``.  ``memory``: MiB of a host with it.
+    ``slowdown``: by which deadlines are multiplied.
     ``optional``: the archive may not have it yet; then it is passed over.
     """
 
@@ -46,9 +49,12 @@ class KernelEntry(_Section):
     modules: list[str] = Field(default_factory=list)
     modules_package: str | None = None
     config: str | None = None
+    fragments: list[str] = Field(default_factory=list)
     patches: list[str] = Field(default_factory=list)
     selftests: str | None = None
     cmdline: str = ""
+    memory: int = Field(default=128, ge=128)
+    slowdown: int = Field(default=1, ge=1)
     optional: bool = False
     expect: ExpectEntry = ExpectEntry()
     note: str = ""
@@ -69,7 +75,8 @@ class KernelEntry(_Section):
             ("modules", ("package",)),
             ("modules_package", ("package",)),
             ("config", ("source", "tree")),
-            ("patches", ("source", "tree")),
+            ("fragments", ("source", "tree", "like")),
+            ("patches", ("source", "tree", "like")),
             ("selftests", ("package", "image")),
             ("optional", ("package", "source")),
         ):
@@ -115,6 +122,30 @@ class AptSection(_Section):
     mirror: str | None = None
 
 
+HostCpus = Annotated[int, Field(ge=1, le=8)]
+
+
+class NightlyEntry(_Section):
+    """A block of the matrix: every kernel with every QEMU, host CPU count and suite.
+
+    ``suites``: ``all``, families, ``fuzz``.  ``seeds``: of fuzz: words, or how many new ones.
+    """
+
+    kernels: list[str] = Field(min_length=1)
+    qemu: list[str] = Field(default_factory=list)
+    host_cpus: list[HostCpus] = Field(default_factory=lambda: [1], min_length=1)
+    suites: list[str] = Field(default_factory=lambda: ["all"], min_length=1)
+    fuzz_seconds: float = Field(default=30.0, gt=0, strict=False)
+    seeds: int | list[str] = 1
+
+
+class NightlySection(_Section):
+    """What `gicv5 nightly` runs.  ``timeout``: seconds for one variant."""
+
+    timeout: int = Field(default=900, gt=0)
+    matrix: list[NightlyEntry] = Field(default_factory=list)
+
+
 class Images(_Section):
     """The whole file.
 
@@ -128,6 +159,8 @@ class Images(_Section):
     config: str
     run: list[str] = Field(min_length=1)
     kernels: dict[str, KernelEntry] = Field(min_length=1)
+    boards: dict[str, Any] = Field(default_factory=dict)  # harness/boards.py reads them
+    nightly: NightlySection = NightlySection()
     _document: Document = PrivateAttr()
 
     @property
@@ -154,6 +187,9 @@ class Images(_Section):
             "cmdline": f"{base.cmdline} {entry.cmdline}".strip(),
             "expect": expect,
             "note": entry.note or base.note,
+            "fragments": base.fragments + entry.fragments,
+            "patches": base.patches + entry.patches,
+            **entry.model_dump(include={"memory", "slowdown"}, exclude_unset=True),
         }
         return base.model_copy(update=update)
 
@@ -162,6 +198,13 @@ class Images(_Section):
         while (like := self.kernels[name].like) is not None:
             name = like
         return name
+
+    def listed_files(self, name: str, key: str) -> list[Path]:
+        """The ``fragments`` or ``patches`` of the kernel ``name``; those of its ``like`` first."""
+        entry = self.kernels[name]
+        first = self.listed_files(entry.like, key) if entry.like else []
+        texts: list[str] = getattr(entry, key)
+        return first + [self.file(t, "kernels", name, key, i) for i, t in enumerate(texts)]
 
     def qemu_entry(self, name: str) -> QemuEntry:
         """The QEMU called ``name``."""
@@ -187,7 +230,7 @@ def load_images(path: Path) -> Images:
     try:
         images = Images.model_validate(document.data)
     except ValidationError as error:
-        raise _config_error(document, [_explain(document, e) for e in error.errors()]) from None
+        raise _config_error(document, [explain_errors(document, error, Images)]) from None
     images._document = document
     _check_references(images)
     return images
@@ -222,6 +265,11 @@ def _check_references(images: Images) -> None:
     if all(name in images.kernels and images.kernels[name].optional for name in images.run):
         where = images.where("run")
         wrong.append(f"{where}: all of these are optional; allowed: at least one that is not")
+    for i, block in enumerate(images.nightly.matrix):
+        for j, name in enumerate(block.kernels):
+            need(name, images.kernels, "nightly", "matrix", i, "kernels", j)
+        for j, name in enumerate(block.qemu):
+            need(name, images.qemu.named, "nightly", "matrix", i, "qemu", j)
     for name in images.kernels.keys() & images.qemu.named.keys():
         where = images.where("kernels", name)
         wrong.append(f"{where}: a QEMU has this name already; allowed: a name of its own")
@@ -239,40 +287,33 @@ def _check_references(images: Images) -> None:
                 break
             seen.append(current.like)
             current = images.kernels[current.like]
+        for key in _FILE_LISTS if current.like is None else ():
+            if getattr(entry, key) and current.kind not in ("source", "tree"):
+                where = images.where("kernels", name, key)
+                wrong.append(f"{where}: goes with source or tree; {seen[-1]} is a {current.kind}")
     if wrong:
         raise _config_error(images._document, list(dict.fromkeys(wrong)))
 
 
-def _model_at(location: Location) -> type[BaseModel] | None:
+def _model_at(location: Location, root: type[BaseModel]) -> type[BaseModel] | None:
     """The model whose keys are allowed at a location, to say what they are."""
-    model: type[BaseModel] | None = Images
-    for step in location:
-        if model is None:
+    steps, at = iter(location), root
+    for step in steps:
+        field = at.model_fields.get(str(step))
+        models = _models_in(field.annotation) if field else []
+        if not models:
             return None
-        field = model.model_fields.get(str(step))
-        if field is None:
-            return None
-        inner = field.annotation
-        if isinstance(inner, type) and issubclass(inner, BaseModel):
-            model = inner
-        elif field.annotation in (dict[str, KernelEntry], dict[str, QemuEntry]):
-            # The next step is a name, which any text may be.
-            entry = KernelEntry if field.annotation == dict[str, KernelEntry] else QemuEntry
-            rest = location[location.index(step) + 1 :]
-            return _descend(entry, rest[1:])
-        else:
-            return None
-    return model
+        at = models[0]
+        if field and get_origin(field.annotation) in (dict, list) and next(steps, None) is None:
+            return None  # what stands there is a name, which any text may be
+    return at
 
 
-def _descend(model: type[BaseModel], rest: Location) -> type[BaseModel] | None:
-    for step in rest:
-        field = model.model_fields.get(str(step))
-        inner = field.annotation if field else None
-        if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
-            return None
-        model = inner
-    return model
+def _models_in(annotation: Any) -> list[type[BaseModel]]:
+    """The models that an annotation is, holds (dict, list) or allows (X | None)."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [model for inner in get_args(annotation) for model in _models_in(inner)]
 
 
 _TYPES = {
@@ -286,11 +327,16 @@ _TYPES = {
 }
 
 
-def _explain(document: Document, error: ErrorDetails) -> str:
+def explain_errors(document: Document, error: ValidationError, root: type[BaseModel]) -> str:
+    """What is wrong with a file, one line each: file, line, key, what is allowed."""
+    return "\n".join(_explain(document, each, root) for each in error.errors())
+
+
+def _explain(document: Document, error: ErrorDetails, root: type[BaseModel]) -> str:
     location = tuple(step for step in error["loc"] if step != "[key]")
     kind, context, given = error["type"], error.get("ctx", {}), error["input"]
     if kind == "extra_forbidden":
-        model = _model_at(location[:-1])
+        model = _model_at(location[:-1], root)
         allowed = list(model.model_fields) if model else []
         close = difflib.get_close_matches(str(location[-1]), allowed, n=1)
         hint = f"; did you mean {close[0]!r}?" if close else ""

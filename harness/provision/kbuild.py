@@ -18,6 +18,7 @@ from harness.provision.system import cross_prefix
 
 IMAGE = Path("arch/arm64/boot/Image")
 SYMBOLS = "System.map"  # of the functions in it; the cache keeps it beside the Image
+GCOV_NOTES = "gcov"  # a folder beside the Image: what gcov needs of the build
 # Fixed, so that the same sources give the same bytes.
 _IDENTITY = {
     "KBUILD_BUILD_TIMESTAMP": "2026-01-01 00:00:00 UTC",
@@ -59,14 +60,21 @@ class Patch:
 
 
 class KernelBuild:
-    """make, for one source tree; ``output`` set means out of tree."""
+    """make, for one source tree; ``output`` set means out of tree; ``jobs`` None: all CPUs."""
 
-    def __init__(self, tree: Path, run: Runner, log: Path, output: Path | None = None) -> None:
+    def __init__(
+        self,
+        tree: Path,
+        run: Runner,
+        log: Path,
+        output: Path | None = None,
+        jobs: int | None = None,
+    ) -> None:
         self.tree = tree
         self.output = output or tree
         self._run = run
         self._log = log
-        self._jobs = len(os.sched_getaffinity(0))
+        self._jobs = jobs or len(os.sched_getaffinity(0))
 
     def make(self, *targets: str, directory: str = "") -> None:
         """Run make; raises with the log's last lines."""
@@ -78,12 +86,17 @@ class KernelBuild:
         result = self._run([*argv, *targets], env=_IDENTITY, log=self._log)
         must(result, f"make {' '.join(targets)} failed in {self.tree}", f"read {self._log}")
 
-    def configure(self, fragment: Path) -> list[str]:
-        """A .config with nothing but the fragment; returns the symbols that this tree refused."""
-        self.make(f"KCONFIG_ALLCONFIG={fragment}", "allnoconfig")
+    def configure(self, fragments: Sequence[Path]) -> list[str]:
+        """A .config with nothing but the fragments; returns the symbols that this tree refused.
+
+        Of a symbol that several fragments name, the last counts.
+        """
+        wanted = dict(_SYMBOL.findall("\n".join(f.read_text() for f in fragments)))
+        together = self.output / "gicv5.config"
+        together.write_text("".join(f"{name}={value}\n" for name, value in wanted.items()))
+        self.make(f"KCONFIG_ALLCONFIG={together}", "allnoconfig")
         got = dict(_SYMBOL.findall((self.output / ".config").read_text()))
-        wanted = _SYMBOL.findall(fragment.read_text())
-        return [name for name, value in wanted if value != "n" and got.get(name) != value]
+        return [n for n, value in wanted.items() if value != "n" and got.get(n) != value]
 
     def version(self) -> str:
         """The tree's version, as its Makefile says."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.errors import ConfigError, ProvisionError
@@ -44,18 +44,24 @@ class Named:
 class Recipe:
     """How to build: all of it goes into the cache key."""
 
-    config: Path
+    configs: tuple[Path, ...]
     patches: tuple[Patch, ...]
     compiler: str
 
     def inputs(self, source: object, patched: bool = True) -> dict[str, object]:
         """The key's content."""
+        config, *fragments = map(file_sha256, self.configs)
         return {
             "source": source,
-            "config": file_sha256(self.config),
+            "config": config,
             "compiler": self.compiler,
             "patches": [p.as_input() for p in self.patches] if patched else [],
+            **({"fragments": fragments} if fragments else {}),
         }
+
+    def files(self) -> list[str]:
+        """What it is called in reports."""
+        return [path.name for path in (*self.configs, *(p.path for p in self.patches))]
 
 
 def named(context: Context, name_or_path: str) -> Named:
@@ -108,7 +114,7 @@ def cached(context: Context, wanted: Named) -> Object | None:
     packages = remembered(context, asked)
     if not packages or missing(kernel_needs()):
         return None
-    return context.cache.lookup(BUILT, _recipe(context, wanted).inputs(packages[0].as_input()))
+    return context.cache.lookup(BUILT, recipe_of(context, wanted).inputs(packages[0].as_input()))
 
 
 def source_tree(context: Context, asked: Query) -> tuple[Package, Path]:
@@ -147,15 +153,19 @@ def _path(context: Context, wanted: Named, text: str, *key: str | int) -> Path:
     return context.images.file(text, "kernels", wanted.origin, *key)
 
 
-def _recipe(context: Context, wanted: Named) -> Recipe:
+def recipe_of(context: Context, wanted: Named) -> Recipe:
+    """Its config and patches, read now, and the compiler."""
     entry = wanted.entry
     if entry.config is not None:
         config = _path(context, wanted, entry.config, "config")
     else:
         config = context.images.file(context.images.config, "config")
-    patches = [_path(context, wanted, p, "patches", i) for i, p in enumerate(entry.patches)]
+    fragments, patches = (
+        context.images.listed_files(wanted.name, key) if wanted.origin else []
+        for key in ("fragments", "patches")
+    )
     compiler = kbuild.compiler_version(context.run, cross_prefix())
-    return Recipe(config, tuple(Patch(p) for p in patches), compiler)
+    return Recipe((config, *fragments), tuple(Patch(p) for p in patches), compiler)
 
 
 def _kernel(
@@ -171,6 +181,8 @@ def _kernel(
         tuple(modules),
         entry.cmdline,
         Expect.of(entry.expect),
+        entry.memory,
+        entry.slowdown,
     )
 
 
@@ -206,68 +218,90 @@ def _from_source(context: Context, wanted: Named) -> Kernel:
     asked = query(context, wanted.entry)
     assert asked is not None
     ensure(kernel_needs(), context.run, context.progress)
-    recipe = _recipe(context, wanted)
+    recipe = recipe_of(context, wanted)
     packages = remembered(context, asked)
     made = context.cache.lookup(BUILT, recipe.inputs(packages[0].as_input())) if packages else None
     if made is None or not packages:
         package, tree = source_tree(context, asked)
         packages = (package,)
         made = _build(context, wanted, recipe, package, tree)
-    source = " + ".join(
-        [str(packages[0]), recipe.config.name, *(p.path.name for p in recipe.patches)]
-    )
+    source = " + ".join([str(packages[0]), *recipe.files()])
     return _kernel(wanted, made.path / "Image", made.facts, source)
 
 
 def _build(
     context: Context, wanted: Named, recipe: Recipe, package: Package, pristine: Path
 ) -> Object:
-    """Build the unpatched kernel once; every patched one starts from its object files."""
-    source = package.as_input()
-
-    def build_base(folder: Path) -> Facts:
-        context.progress(f"building {package} (the first time: some minutes)")
-        kbuild.link_tree(pristine, folder / "tree", context.run)
-        build = KernelBuild(folder / "tree", context.run, context.cache.log(f"base-{package.name}"))
-        return {
-            "refused": _configured(context, build, recipe.config),
-            "image": str(build.image().name),
-        }
-
     def build_kernel(folder: Path) -> Facts:
-        base = context.cache.get(
-            BASE, recipe.inputs(source, patched=False), build_base, str(package)
-        )
-        built = base.path / "tree"
+        built = base_tree(context, recipe, package, pristine)
         version = kbuild.tree_version(built)
         if recipe.patches:
             context.progress(f"building {wanted.name}: {version} with its patches")
             tree = folder / "tree"
-            kbuild.link_tree(pristine, tree, context.run)
-            kbuild.copy_products(built, pristine, tree)
-            kbuild.apply_patches(tree, recipe.patches, context.run)
-            build = KernelBuild(tree, context.run, context.cache.log(f"kernel-{wanted.name}"))
-            _configured(context, build, recipe.config)
+            log = context.cache.log(f"kernel-{wanted.name}")
+            build = patched_tree(context, recipe, pristine, built, tree, log=log)
             build.image().rename(folder / "Image")
-            _keep_symbols(tree, folder)
+            _keep_symbols(tree, tree, folder)
             shutil.rmtree(tree)
         else:
             shutil.copyfile(built / kbuild.IMAGE, folder / "Image")
-            _keep_symbols(built, folder)
+            _keep_symbols(built, built, folder)
         check_image(folder / "Image")
         return _facts(folder / "Image", version)
 
-    return context.cache.get(BUILT, recipe.inputs(source), build_kernel, wanted.name)
+    inputs = recipe.inputs(package.as_input())
+    return context.cache.get(BUILT, inputs, build_kernel, wanted.name)
 
 
-def _keep_symbols(built: Path, folder: Path) -> None:
-    """They name addresses in reports, which can do without."""
+def base_tree(context: Context, recipe: Recipe, package: Package, pristine: Path) -> Path:
+    """The unpatched kernel, built once; every patched one starts from its object files.
+
+    One with fragments starts from what was built without them.
+    """
+
+    def build_base(folder: Path) -> Facts:
+        context.progress(f"building {package} (the first time: some minutes)")
+        tree, log = folder / "tree", context.cache.log(f"base-{package.name}")
+        kbuild.link_tree(pristine, tree, context.run)
+        if len(recipe.configs) > 1:
+            plain = replace(recipe, configs=recipe.configs[:1])
+            kbuild.copy_products(base_tree(context, plain, package, pristine), pristine, tree)
+        build = KernelBuild(tree, context.run, log)
+        return {
+            "refused": _configured(context, build, recipe.configs),
+            "image": str(build.image().name),
+        }
+
+    inputs = recipe.inputs(package.as_input(), patched=False)
+    return context.cache.get(BASE, inputs, build_base, str(package)).path / "tree"
+
+
+def patched_tree(
+    context: Context, recipe: Recipe, pristine: Path, built: Path, tree: Path, *, log: Path
+) -> KernelBuild:
+    """A new ``tree`` with the recipe's patches and the unpatched kernel's object files."""
+    kbuild.link_tree(pristine, tree, context.run)
+    kbuild.copy_products(built, pristine, tree)
+    kbuild.apply_patches(tree, recipe.patches, context.run)
+    build = KernelBuild(tree, context.run, log)
+    _configured(context, build, recipe.configs)
+    return build
+
+
+def _keep_symbols(built: Path, tree: Path, folder: Path) -> None:
+    """They name addresses in reports, which can do without; what gcov needs, if it was built so."""
     if (symbols := built / kbuild.SYMBOLS).exists():
         shutil.copy(symbols, folder)
+    for note in built.glob("arch/arm64/kvm/**/*.gcno"):
+        path = note.relative_to(built)
+        kept = folder / kbuild.GCOV_NOTES / path
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(note, kept)
+        shutil.copy((tree / path).with_suffix(".c"), kept.parent)
 
 
-def _configured(context: Context, build: KernelBuild, fragment: Path) -> list[str]:
-    refused = build.configure(fragment)
+def _configured(context: Context, build: KernelBuild, configs: Sequence[Path]) -> list[str]:
+    refused = build.configure(configs)
     if refused:
         context.progress(f"note: Linux {build.version()} does not take {', '.join(refused)}")
     return refused
@@ -277,7 +311,7 @@ def _from_tree(context: Context, wanted: Named) -> Kernel:
     """Incremental, in a build folder of its own; the tree itself is never written to."""
     tree = user_tree(context, wanted)
     ensure(kernel_needs(), context.run, context.progress)
-    recipe = _recipe(context, wanted)
+    recipe = recipe_of(context, wanted)
     name = f"tree-{digest(recipe.inputs(str(tree)))}"
     with context.cache.locked(name, str(tree)), context.cache.space_checked():
         work = context.cache.work(name)
@@ -290,18 +324,18 @@ def _from_tree(context: Context, wanted: Named) -> Kernel:
             build = KernelBuild(work, context.run, log)
         else:
             build = KernelBuild(tree, context.run, log, output=work)
-        _configured(context, build, recipe.config)
+        _configured(context, build, recipe.configs)
         image = build.image()
         check_image(image)
         facts = _facts(image, kbuild.tree_version(tree))
 
         def keep(folder: Path) -> Facts:
             shutil.copyfile(image, folder / "Image")
-            _keep_symbols(build.output, folder)
+            _keep_symbols(build.output, build.tree, folder)
             return facts
 
         kept = context.cache.get(TREE, facts, keep, wanted.name)
-    source = " + ".join([str(tree), recipe.config.name, *(p.path.name for p in recipe.patches)])
+    source = " + ".join([str(tree), *recipe.files()])
     return _kernel(wanted, kept.path / "Image", kept.facts, source)
 
 

@@ -8,11 +8,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from harness.errors import NotInArchive
+from harness.errors import NotInArchive, ProvisionError
 from harness.provision.apt import Apt, Package, Query
-from harness.provision.cache import Cache, Facts, Object
+from harness.provision.cache import Cache, Facts, Object, file_sha256
 from harness.provision.images import Images
 from harness.provision.process import Runner, must
+from harness.provision.results import Artifact
 from harness.provision.system import DOWNLOAD, ensure
 
 Progress = Callable[[str], None]
@@ -93,6 +94,21 @@ def packaged(
 
     made = context.cache.get(kind, _inputs(packages, extra), fetch, str(packages[0]))
     return Packaged(made, packages)
+
+
+def packaged_file(context: Context, query: Query, path: str) -> Artifact:
+    """One file of a Debian package, by its path in there."""
+
+    def build(debs: Sequence[Path], folder: Path) -> Facts:
+        unpack(context, debs, folder / "root")
+        if not (folder / "root" / path).is_file():
+            raise ProvisionError(f"{query} has no {path}", "see dpkg-deb -c")
+        (folder / "root" / path).rename(folder / "file")
+        shutil.rmtree(folder / "root")
+        return {"sha256": file_sha256(folder / "file")}
+
+    made = packaged(context, "package-file", query, build, path).object
+    return Artifact(made.path / "file", made.facts["sha256"])
 
 
 def unpack(context: Context, debs: Sequence[Path], to: Path) -> None:

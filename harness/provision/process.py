@@ -19,6 +19,7 @@ from harness.errors import ProvisionError
 
 LAST_LINES = 15
 _GRACE_SECONDS = 3.0
+_LATE_SECONDS = 30
 
 
 @dataclass(frozen=True)
@@ -167,3 +168,17 @@ def must(result: Result, what: str, remedy: str) -> Result:
     code = result.returncode
     ended = f"signal {-code}" if code < 0 else f"exit status {code}"
     raise ProvisionError(f"{what} ({ended}):\n{result.tail()}{where}", remedy)
+
+
+def child(argv: Sequence[str], cwd: Path | None = None) -> int:
+    """Run in the foreground; after Ctrl-C, wait for it to end in order."""
+    with subprocess.Popen(argv, cwd=cwd) as started:
+        try:
+            return started.wait()
+        except KeyboardInterrupt:
+            started.terminate()
+            try:
+                started.wait(_LATE_SECONDS)
+            except subprocess.TimeoutExpired:
+                started.kill()
+            raise

@@ -3,15 +3,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from harness.errors import ConfigError, NotInArchive
-from harness.provision import kernels, qemus, target_code
-from harness.provision.apt import Apt
+from harness.provision import kernels, qemus, selftests, target_code, worktree
+from harness.provision.apt import Apt, Query
 from harness.provision.cache import Cache
-from harness.provision.images import Images
-from harness.provision.packages import Context, absent, remembered, resolve
+from harness.provision.images import Images, KernelEntry
+from harness.provision.packages import Context, absent, packaged_file, remembered, resolve
 from harness.provision.paths import default_cache
 from harness.provision.process import Runner, run
 from harness.provision.results import Artifact, Expect, Kernel, Listing, Qemu
@@ -43,6 +44,17 @@ class Provisioner:
         """A kernel by name, or from a path to an Image or a source tree."""
         return kernels.kernel(self._context, kernels.named(self._context, name_or_path))
 
+    def kernel_entry(self, name_or_path: str) -> KernelEntry:
+        """What images.yaml says of a kernel; of a path, what follows from it."""
+        return kernels.named(self._context, name_or_path).entry
+
+    def work_trees(
+        self, name_or_path: str, count: int
+    ) -> AbstractContextManager[list[worktree.WorkTree]]:
+        """``count`` built trees of a kernel, to be rebuilt with patches; see worktree.py."""
+        wanted = kernels.named(self._context, name_or_path)
+        return worktree.work_trees(self._context, wanted, count)
+
     def default_kernel(self) -> str:
         """The first of ``run`` that is there, without asking the archive for optional ones."""
         images = self._context.images
@@ -60,6 +72,11 @@ class Provisioner:
         asked = kernels.query(self._context, entry)
         return entry.optional and asked is not None and remembered(self._context, asked) is None
 
+    def source(self, pattern: str) -> Path:
+        """The unpacked tree of a source package.  Never write to it."""
+        asked = kernels.source_query(self._context, pattern)
+        return kernels.source_tree(self._context, asked)[1]
+
     def plugin(self) -> Artifact:
         """The QEMU plugin."""
         return target_code.plugin(self._context)
@@ -74,7 +91,23 @@ class Provisioner:
 
     def selftest(self, kernel: Kernel, name: str = "arm64/vgic_v5") -> Artifact:
         """One of the kernel's own KVM selftests, linked statically."""
-        return target_code.selftest(self._context, kernel, name)
+        return self.selftests(kernel, [f"kvm:{name}"])[f"kvm:{name}"]
+
+    def selftests(
+        self, kernel: Kernel, patterns: Sequence[str], tree: Path | None = None
+    ) -> dict[str, Artifact]:
+        """Selftests of a tree (None: the kernel's sources) by ``collection:test``; ``*`` fits."""
+        source = selftests.source(self._context, kernel, tree)
+        chosen = selftests.choose(self._context, source, patterns)
+        return {name: selftests.build(self._context, source, name) for name in chosen}
+
+    def package_file(self, package: str, architecture: str, path: str) -> Artifact:
+        """A file of the newest Debian package of that name."""
+        return packaged_file(self._context, Query(package, architecture), path)
+
+    def source_tree(self, kernel: Kernel) -> Path:
+        """A kernel's own sources.  Shared: never to be written to."""
+        return selftests.source(self._context, kernel).tree
 
     def refresh(self, name: str) -> None:
         """Ask the archive again what the QEMU or kernel called ``name`` stands for.

@@ -47,7 +47,10 @@ class Qemu:
 
 @dataclass(frozen=True)
 class Kernel:
-    """A kernel that QEMU can load.  ``modules`` are in load order, uncompressed."""
+    """A kernel that QEMU can load.  ``modules`` are in load order, uncompressed.
+
+    ``memory``: MiB that its host needs.  ``slowdown``: by which deadlines are multiplied.
+    """
 
     name: str
     image: Path
@@ -57,6 +60,8 @@ class Kernel:
     modules: tuple[Path, ...] = ()
     cmdline: str = ""
     expect: Expect = Expect()
+    memory: int = 128
+    slowdown: int = 1
 
 
 @dataclass(frozen=True)

@@ -3,16 +3,14 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness import wire
 from harness.errors import ConfigError, ProvisionError
-from harness.provision import cpio, kbuild, kernels
+from harness.provision import cpio, kbuild
 from harness.provision.cache import Facts, file_sha256
-from harness.provision.kbuild import KernelBuild
 from harness.provision.packages import Context
 from harness.provision.paths import project_root
 from harness.provision.process import must
@@ -23,7 +21,6 @@ from harness.provision.system import (
     cross_needs,
     cross_prefix,
     ensure,
-    kernel_needs,
 )
 
 
@@ -69,55 +66,6 @@ def initramfs(
 
     made = context.cache.get("initramfs", inputs, build)
     return Artifact(made.path / "initramfs.cpio", made.facts["sha256"])
-
-
-def selftest(context: Context, kernel: Kernel, name: str) -> Artifact:
-    """One of the kernel's own KVM selftests, from the kernel's own sources, static."""
-    wanted = kernels.named(context, kernel.name)
-    entry = wanted.entry
-    pattern = entry.source or entry.selftests
-    if pattern is not None:
-        package, tree = kernels.source_tree(context, kernels.source_query(context, pattern))
-        source = str(package)
-    elif entry.tree is not None:
-        tree = kernels.user_tree(context, wanted)
-        source = kernel.sha256
-    else:
-        raise ProvisionError(
-            f"no sources for {kernel.name}'s selftests",
-            "name a source package in its selftests key",
-        )
-    if not (tree / "tools/testing/selftests/kvm" / f"{name}.c").exists():
-        raise ConfigError(
-            f"{source} has no KVM selftest {name}", "see tools/testing/selftests/kvm there"
-        )
-    ensure(kernel_needs(), context.run, context.progress)
-    compiler = kbuild.compiler_version(context.run, cross_prefix())
-    file = Path(name).name
-
-    def build(folder: Path) -> Facts:
-        context.progress(f"building the selftest {name}")
-        copy = folder / "tree"
-        if pattern is not None:
-            kbuild.link_tree(tree, copy, context.run)
-        else:
-            copy.mkdir()
-            kbuild.sync_tree(tree, kbuild.source_files(tree, context.run), copy)
-        make = KernelBuild(copy, context.run, context.cache.log(f"selftest-{file}"))
-        make.make("headers")
-        program = copy / "tools/testing/selftests/kvm" / name
-        make.make(
-            "LDFLAGS=-static",
-            f"OUTPUT={program.parents[name.count('/')]}",
-            str(program),
-            directory="tools/testing/selftests/kvm",
-        )
-        program.rename(folder / file)
-        shutil.rmtree(copy)
-        return {"sha256": file_sha256(folder / file)}
-
-    made = context.cache.get("selftest", [source, name, compiler], build, name)
-    return Artifact(made.path / file, made.facts["sha256"])
 
 
 @dataclass(frozen=True)

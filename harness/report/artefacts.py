@@ -12,6 +12,7 @@ from pathlib import Path
 
 from harness.report.diagnosis import short_diagnosis
 from harness.report.explain import explain, operations
+from harness.report.failure import FILE, failure_facts
 from harness.report.hardware import everything
 from harness.report.verdict import Outcome
 
@@ -45,6 +46,7 @@ class Artefacts:
             "console.txt": outcome.console,
             "kernel-log.txt": outcome.observed.log if outcome.observed else "",
             "hardware-trace.txt": "\n".join(everything(outcome.accesses)) + "\n",
+            FILE: json.dumps(failure_facts(outcome)) + "\n",
             "provenance.json": json.dumps(self._facts(outcome, host), indent=2) + "\n",
         }
         for name, text in files.items():

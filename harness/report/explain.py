@@ -13,6 +13,7 @@ from harness.report.diagnosis import diagnose, short_diagnosis
 from harness.report.hardware import accesses
 from harness.report.listing import Lister, guest_op, register_of, result
 from harness.report.ppimap import Bitmaps
+from harness.report.ppiview import PpiView, exposed_ppis, ppi_view
 from harness.report.verdict import Linearisation, Outcome, Verdict
 from harness.trace import Difference, Status, Step
 
@@ -124,10 +125,20 @@ def describe(difference: Difference, outcome: Outcome) -> Iterator[str]:
     yield f"  observed  {result(step, difference.observed)}"
     if maps := Bitmaps.of(difference):
         yield f"  {maps.names()}"
-        yield ""
-        yield from (f"  {line}" for line in maps.map())
+        if view := view_of(difference, outcome):
+            yield ""
+            yield from (f"  {line}" for line in view.lines())
     elif names := priorities(difference):
         yield f"  {names}"
+
+
+def view_of(difference: Difference, outcome: Outcome) -> PpiView | None:
+    """The four maps of a difference; None if it is not about PPIs."""
+    if outcome.expected is None or outcome.observed is None or outcome.behaviour is None:
+        return None
+    program, vm = outcome.program, getattr(difference.step.op, "vm", 0)
+    mask = exposed_ppis(program, outcome.behaviour, outcome.host, vm)
+    return ppi_view(program, difference, outcome.expected, outcome.observed, mask)
 
 
 def priorities(difference: Difference) -> str:

@@ -167,10 +167,14 @@ class Lister:
         pointer = f" ({op.pointer.name} pointer)" if op.pointer is not p.Pointer.VALUE else ""
         return f"{_verb(op.action)}_ist{vm}{attr} {sizes}{pointer}"
 
+    def vcpu(self, attr: int, vm: int) -> int | None:
+        """The vCPU that a CPU_SYSREGS attribute addresses; None if there is none."""
+        return self._ids.get((vm, attr >> 32))
+
     def _register(self, attr: int, vm: int) -> str:
         register = sysreg_of(attr)
         affinity = attr >> 32
-        vcpu = self._ids.get((vm, affinity))
+        vcpu = self.vcpu(attr, vm)
         who = f"MPIDR {affinity:#x}" if vcpu is None else f"vCPU{vcpu}"
         return f"{who} {register or f'register {attr & 0xFFFFFFFF:#x}'}"
 

@@ -1,20 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A 64-bit PPI bitmap, expected against observed, as names and as a map of 64 cells."""
+"""A 64-bit PPI bitmap, expected against observed, and its differences by name."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final
 
 from harness.ppi import U64, Kind
 from harness.report.listing import ppi_list, register_of
 from harness.trace import Difference, Status
-
-LEGEND: Final = (
-    ". clear  # set, as expected  L leaked (set, must be clear)  x lost (clear, must be set)"
-)
-_ROW: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,25 +43,6 @@ class Bitmaps:
             (word, mask) for word, mask in (("leaked", self.leaked), ("lost", self.lost)) if mask
         )
         return "; ".join(f"{word}: {_names(mask, self.bank)}" for word, mask in parts)
-
-    def map(self) -> Iterator[str]:
-        """Four rows of sixteen cells, with PPI numbers on both axes, and the legend."""
-        base = 64 * self.bank
-        yield " " * 9 + " ".join(f"{n:2}" for n in range(_ROW))
-        for row in range(0, 64, _ROW):
-            cells = " ".join(f" {self._cell(bit)}" for bit in range(row, row + _ROW))
-            yield f"{base + row:4}-{base + row + _ROW - 1:<4}" + cells
-        yield LEGEND + ("  ? not known" if self.known != U64 else "")
-
-    def _cell(self, bit: int) -> str:
-        mask = 1 << bit
-        if not self.known & mask:
-            return "?"
-        if self.leaked & mask:
-            return "L"
-        if self.lost & mask:
-            return "x"
-        return "#" if self.observed & mask else "."
 
 
 def _names(mask: int, bank: int) -> str:

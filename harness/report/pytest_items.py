@@ -41,6 +41,11 @@ class SuiteFile(pytest.File):
         return node
 
     def collect(self) -> Iterator[pytest.Collector | pytest.Item]:
+        if self.gicv5.kselftests:
+            from harness.kselftest.pytest_items import SelftestItem  # noqa: PLC0415
+
+            yield from (SelftestItem.of(self, name, self.gicv5) for name in self.gicv5.kselftests)
+            return
         from harness.fuzz.pytest_item import FuzzItem  # noqa: PLC0415
         from harness.suite import families  # noqa: PLC0415 (it builds hundreds of programs)
 
@@ -85,12 +90,17 @@ class ProgramItem(pytest.Item):
             pytest.skip(outcome.message)
         rerun = self.gicv5.rerun(self.path, self.nodeid)
         folder = self.gicv5.save(outcome, rerun)
-        self.user_properties.append(("artefacts", folder))
+        shown = self.gicv5.shown(folder)
+        self.user_properties.append(("artefacts", shown))
+        if not isinstance(folder, str):
+            inside = str(folder.relative_to(self.gicv5.folder))
+            self.user_properties.append(("artefacts_in", inside))
+        self.user_properties.append(("rerun", rerun))
         like = self.gicv5.explained.setdefault(kind_of(outcome), self.program.name)
         if like == self.program.name or self.config.option.verbose > 0:
-            text = explain(outcome, rerun, folder)
+            text = explain(outcome, rerun, shown)
         else:
-            text = explain_again(outcome, like, rerun, folder)
+            text = explain_again(outcome, like, rerun, shown)
         if outcome.observed and outcome.observed.log:
             self.add_report_section("call", "kernel log", outcome.observed.log)
         raise Failed(outcome, text)
@@ -110,6 +120,8 @@ def outcome_properties(outcome: Outcome) -> Iterator[tuple[str, str]]:
     """What JUnit and other reporters should know of a verdict."""
     yield "verdict", outcome.verdict.value
     yield "program", outcome.program.name
+    if outcome.message:
+        yield "message", outcome.message
     if diagnosis := short_diagnosis(outcome):
         yield "diagnosis", diagnosis
     for report in outcome.reports:

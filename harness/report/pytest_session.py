@@ -10,7 +10,7 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any, NoReturn
@@ -19,14 +19,24 @@ import pytest
 
 from harness.errors import ConfigError, HarnessError, TargetError
 from harness.model.behaviour import Finalize, LateWrites
-from harness.provision.paths import project_root
+from harness.provision.images import load_images
+from harness.provision.paths import default_images, project_root
+from harness.provision.provisioner import Provisioner
 from harness.report.artefacts import Artefacts, session_folder
 from harness.report.pytest_items import SUITE_FILE, ProgramItem, SuiteFile
 from harness.report.session import FirstBootError, Session, expectation
 from harness.report.terminal import Summary
 from harness.report.verdict import Outcome, Verdict, harness_error
+from harness.results.recorder import BOOT_PROPERTY, Recorder
 from harness.targets.base import Host
-from harness.targets.spec import MAX_CPUS, Factory, OpenTarget, Progress, TargetSpec
+from harness.targets.spec import (
+    MAX_CPUS,
+    Factory,
+    OpenTarget,
+    Progress,
+    Releasable,
+    TargetSpec,
+)
 
 PLUGIN_NAME = "gicv5-target"
 TAIL = 15
@@ -35,7 +45,10 @@ _ON_COMMAND_LINE = (
     ("gicv5_kernel", "--kernel"),
     ("gicv5_qemu", "--qemu"),
     ("gicv5_images", "--images"),
+    ("gicv5_boards", "--boards"),
     ("gicv5_kernel_args", "--kernel-args"),
+    ("gicv5_kselftest", "--kselftest"),
+    ("gicv5_kselftest_tree", "--kselftest-tree"),
 )
 EXPECT_KEYS: Mapping[str, tuple[str, ...]] = {
     "accessors": ("true", "false", "probed"),
@@ -80,12 +93,15 @@ def _settle_root(config: pytest.Config) -> None:
 
 
 def _plugin(config: pytest.Config) -> TargetSession:
-    kinds: dict[str, Factory] = {"qemu": _qemu}
+    kinds: dict[str, Factory] = {"qemu": _qemu, "ssh:HOST": _board, "board:NAME": _board}
     for more in config.hook.pytest_gicv5_targets():
         kinds.update(more)
     kind = config.getoption("gicv5_target")
-    if kind not in kinds:
+    name = {"ssh": "ssh:HOST", "board": "board:NAME"}.get(kind.partition(":")[0], kind)
+    if name not in kinds:
         raise pytest.UsageError(f"--target={kind}: no such target; one of: {', '.join(kinds)}")
+    if name != kind and getattr(config.option, "numprocesses", None):
+        raise pytest.UsageError(f"-n with --target={kind}: a board serves one process at a time")
     cpus = config.getoption("gicv5_cpus")
     if cpus not in [str(n) for n in range(1, MAX_CPUS + 1)]:
         raise pytest.UsageError(f"--host-cpus={cpus}: the GICv5 platform has 1 to {MAX_CPUS} CPUs")
@@ -94,12 +110,18 @@ def _plugin(config: pytest.Config) -> TargetSession:
     if worker := getattr(config, "workerinput", None):
         folder = Path(worker["gicv5_folder"])
     images = config.getoption("gicv5_images")
+    boards = config.getoption("gicv5_boards")
     spec = TargetSpec(
         kind, config.getoption("gicv5_kernel"), config.getoption("gicv5_qemu"),
         Path(images) if images else None, int(cpus), config.getoption("gicv5_kernel_args"),
-        _trace_folder(config, folder),
+        _trace_folder(config, folder), boards=Path(boards) if boards else None,
     )  # fmt: skip
-    return TargetSession(config, spec, kinds[kind], overrides, folder)
+    kselftests = (config.getoption("gicv5_kselftest") or "").split(",")
+    if any(kselftests) and kind != "qemu":
+        raise pytest.UsageError(f"--kselftest with --target={kind}: only on hosts in QEMU")
+    return TargetSession(
+        config, spec, kinds[name], overrides, folder, kselftests=list(filter(None, kselftests))
+    )
 
 
 def _trace_folder(config: pytest.Config, folder: Path) -> Path | None:
@@ -151,9 +173,12 @@ class TargetSession:
     target: OpenTarget | None = None
     session: Session | None = None
     artefacts: Artefacts | None = None
+    recorder: Recorder | None = None
+    page: Path | None = None
     queue: deque[ProgramItem] = field(default_factory=deque)
     explained: dict[tuple[str, ...], str] = field(default_factory=dict)
     stopped: list[str] = field(default_factory=list)
+    kselftests: list[str] = field(default_factory=list)
     _handler: Any = None
 
     # --- pytest's hooks ---
@@ -167,7 +192,8 @@ class TargetSession:
     def pytest_report_header(self) -> list[str]:
         if self.target is None or self.session is None:
             return [f"target: {self.spec.kind}"]
-        lines = [f"target: {self.spec.kind}, kernel {self.target.kernel_name}"]
+        kernel = self.target.kernel_name or "that runs there"
+        lines = [f"target: {self.spec.kind}, kernel {kernel}"]
         lines += [f"  {key}: {value}" for key, value in self.target.provenance.items()]
         return [*lines, f"  expected: {self.session.expectation}"]
 
@@ -185,6 +211,8 @@ class TargetSession:
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         self.summary.add(report)
+        if self.recorder is not None:
+            self.recorder.add(report)
 
     def pytest_report_teststatus(
         self, report: pytest.TestReport
@@ -200,14 +228,18 @@ class TargetSession:
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         self.summary.write(terminalreporter)
-        if self.folder.exists():
-            terminalreporter.write_line(f"artefacts: {self._shown(self.folder)}")
+        if self.page is not None:
+            terminalreporter.write_line(f"report: {self.shown(self.page)}")
+        if self.recorder is not None and self.recorder.failed:
+            terminalreporter.write_line(f"not written: {self.recorder.failed}")
         if self.stopped:
             terminalreporter.section("GICv5: no host to judge on", red=True)
             terminalreporter.write_line("\n".join(self.stopped))
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         self.close()
+        if self.recorder is not None:
+            self.page = self.recorder.end()
         if len(self.summary.late_writes) > 1 and session.exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED  # seen by different workers
         if 0 < session.testsfailed == self.summary.errors():
@@ -235,10 +267,30 @@ class TargetSession:
 
     def open(self) -> None:
         """Provision.  HarnessError if that fails."""
+        if self.kselftests:
+            self._build_kselftests()
         self.target = self.factory(self.spec, self._progress)
         declared = expectation(self.target.expect, self.overrides)
         self.session = Session(self.target, declared)
-        self.artefacts = Artefacts(self.folder, self.target.kernel_name, self.target.provenance)
+        name, provenance = self.target.kernel_name, self.target.provenance
+        self.artefacts = Artefacts(self.folder, name, provenance)
+        if not hasattr(self.config, "workerinput"):  # workers report to the controller
+            self.recorder = Recorder.of(self.folder, name, provenance)
+
+    def _build_kselftests(self) -> None:
+        """Whole names for patterns, and the tests themselves into the host's file system."""
+        from harness.kselftest import pytest_items  # noqa: PLC0415
+
+        provisioner = Provisioner(
+            load_images(self.spec.images or default_images()), progress=self._progress
+        )
+        kernel = provisioner.kernel(self.spec.kernel or provisioner.default_kernel())
+        tree = self.config.getoption("gicv5_kselftest_tree")
+        built = provisioner.selftests(kernel, self.kselftests, Path(tree) if tree else None)
+        self.kselftests = list(built)
+        files = pytest_items.places({name: each.path for name, each in built.items()})
+        self.spec = replace(self.spec, files=files, memory=pytest_items.MEMORY_MIB)
+        self.config.pluginmanager.register(pytest_items.SelftestPlugin(), "gicv5-kselftest")
 
     def opened(self) -> Session:
         if self.session is None:
@@ -255,8 +307,12 @@ class TargetSession:
         except FirstBootError as e:
             if hasattr(self.config, "workerinput"):  # a worker cannot end the session
                 return harness_error(item.program, e)
-            self.stopped = _words(e, e.console)
-            pytest.exit("no host to judge on", returncode=e.exit_code)
+            self.stop(e)
+
+    def stop(self, error: FirstBootError) -> NoReturn:
+        """End the session: no host can be had."""
+        self.stopped = _words(error, error.console)
+        pytest.exit("no host to judge on", returncode=error.exit_code)
 
     def properties(self) -> list[tuple[str, str]]:
         """What the verdict was given on."""
@@ -265,23 +321,26 @@ class TargetSession:
         out = [("kernel_name", self.target.kernel_name), *self.target.provenance.items()]
         out += [("host", self.session.facts)] if self.session.facts else []
         out += [("platform", warning) for warning in self.session.warnings()]
+        out += [(BOOT_PROPERTY, boot) for boot in self.session.booted()]
         if self.session.witness.seen:
             witness = self.session.witness
             assert witness.seen is not None
             out += [("late_writes", f"{witness.seen.value} (first seen in {witness.program})")]
         return out
 
-    def save(self, outcome: Outcome, rerun: str) -> str:
-        """Write the artefacts; their folder, relative to here if possible."""
+    def save(self, outcome: Outcome, rerun: str) -> Path | str:
+        """Write the artefacts; their folder, or why there is none."""
         assert self.artefacts is not None
         facts = self.session.facts if self.session else ""
         try:
-            folder = self.artefacts.save(outcome, rerun, facts)
+            return self.artefacts.save(outcome, rerun, facts)
         except OSError as e:
             return f"not written: {e}"
-        return self._shown(folder)
 
-    def _shown(self, path: Path) -> str:
+    def shown(self, path: Path | str) -> str:
+        """A path as the user would type it: relative to here if possible."""
+        if isinstance(path, str):
+            return path
         here = self.config.invocation_params.dir
         return str(path.relative_to(here) if path.is_relative_to(here) else path)
 
@@ -292,17 +351,19 @@ class TargetSession:
         for name, flag in _ON_COMMAND_LINE:
             if value := option(name):
                 argv += [f"{flag}={value}"]
-        if self.spec.kernel is None and self.target is not None:
+        if self.spec.kernel is None and self.target is not None and self.target.kernel_name:
             argv += [f"--kernel={self.target.kernel_name}"]
         if self.spec.cpus != 1:
             argv += [f"--host-cpus={self.spec.cpus}"]
         argv += [f"--expect={text}" for text in option("gicv5_expect")]
-        return shlex.join([*argv, f"{self._shown(path)}::{nodeid.partition('::')[2]}"])
+        return shlex.join([*argv, f"{self.shown(path)}::{nodeid.partition('::')[2]}"])
 
     def close(self) -> None:
         """Power the host off.  May be called twice."""
         if self.session is not None:
             self.session.close()
+        if isinstance(self.target, Releasable):
+            self.target.release()
 
     def _progress(self, message: str) -> None:
         if not hasattr(self.config, "workerinput") and self.config.option.verbose >= 0:
@@ -319,6 +380,12 @@ def _qemu(spec: TargetSpec, progress: Progress) -> OpenTarget:
     from harness.targets.qemu import QemuTarget  # noqa: PLC0415 (heavy; only if it is used)
 
     return QemuTarget.create(spec, progress)
+
+
+def _board(spec: TargetSpec, progress: Progress) -> OpenTarget:
+    from harness.targets.board_target import create  # noqa: PLC0415 (heavy; only if it is used)
+
+    return create(spec, progress)
 
 
 def _terminated(_number: int, _frame: object) -> NoReturn:

@@ -3,10 +3,13 @@
 
 from __future__ import annotations
 
+import json
+import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Final
 
+from harness.console import find_reports
 from harness.errors import BootError, HarnessError, TargetError
 from harness.model import Allowed, Model
 from harness.model.behaviour import Behaviour, Finalize, HostFacts, LateWrites
@@ -20,6 +23,7 @@ from harness.report.verdict import (
     Verdict,
     harness_error,
 )
+from harness.results.model import Boot
 from harness.targets.base import Host, HostLost
 from harness.targets.spec import Expect, OpenTarget
 from harness.trace import Ending, Trace
@@ -60,6 +64,7 @@ class Session:
     broken: HarnessError | None = None
     facts: str = ""
     _said: list[str] = field(default_factory=list)
+    _booted: list[str] = field(default_factory=list)
     _host: Host | None = None
     _judge: Judge | None = None
 
@@ -115,6 +120,11 @@ class Session:
         said, self._said = self._said, []
         return said + (self._host.warnings() if self._host else [])
 
+    def booted(self) -> list[str]:
+        """The boots since the last call, as JSON of a results.model.Boot."""
+        booted, self._booted = self._booted, []
+        return booted
+
     def discard(self) -> None:
         """Power the host off; the next program gets a fresh one."""
         host, self._host, self._judge = self._host, None, None
@@ -127,6 +137,7 @@ class Session:
     def _boot(self) -> Host:
         failures = 0
         while True:
+            began = time.monotonic()
             try:
                 host = self.target.boot()
                 if not self.boots and (why := unfit(host.hello, host.boot_log)):
@@ -144,6 +155,8 @@ class Session:
                 )
                 raise self.broken from None
             self.boots += 1
+            boot = Boot.of(time.monotonic() - began, host.boot_log)
+            self._booted.append(json.dumps(asdict(boot)))
             return host
 
     def _judge_of(self, host: Host) -> Judge:
@@ -168,6 +181,7 @@ def _with_accesses(outcome: Outcome, host: Host) -> Outcome:
     """With what the program did to the GIC, if that may explain the verdict."""
     if outcome.verdict not in (Verdict.FAIL, Verdict.CRASH):
         return outcome
+    outcome = replace(outcome, host=host_facts(host.hello, host.boot_log))
     try:
         return replace(outcome, accesses=host.accesses())
     except HarnessError:  # the verdict stands without
@@ -186,4 +200,6 @@ def describe_host(host: Host, facts: HostFacts) -> str:
         "no CPU_SYSREGS" if hello.sysregs_errno else "CPU_SYSREGS",
         "no IRS" if hello.irs_errno else "IRS",
     ]
+    if reports := find_reports(host.boot_log):  # some checks of a kernel end with its first report
+        parts.append(f"while it booted it reported: {reports[0].summary}")
     return ", ".join(parts)

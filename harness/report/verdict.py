@@ -15,7 +15,7 @@ from typing import Final
 from harness.console import KernelReport, find_reports
 from harness.errors import HarnessError
 from harness.hwtrace.slices import Slice
-from harness.model.behaviour import Behaviour, Finalize, LateWrites
+from harness.model.behaviour import Behaviour, Finalize, HostFacts, LateWrites
 from harness.model.executor import Allowed
 from harness.program import (
     GRP_CPU_SYSREGS,
@@ -87,6 +87,7 @@ class Outcome:
     ``diagnosis``: another behaviour that explains the observed trace exactly, if there is one.
     ``details``: the traceback of a defect of the harness.  ``accesses``: of a FAIL or CRASH.
     ``linearisation``: of a program with parallel sections.
+    ``host``: what the model knew of it.
     """
 
     verdict: Verdict
@@ -102,6 +103,7 @@ class Outcome:
     details: str = ""
     accesses: Slice = field(default_factory=Slice)
     linearisation: Linearisation | None = None
+    host: HostFacts = field(default_factory=HostFacts)
 
 
 @dataclass(slots=True)
@@ -160,17 +162,16 @@ class Judge:
         if missing is None:
             return None
         capability, evidence = missing
-        if capability is Capability.CPU_SYSREGS and self.expectation.accessors:
+        declared = {
+            Capability.CPU_SYSREGS: ("accessors", self.expectation.accessors),
+            Capability.IRS: ("irs", self.expectation.irs),
+        }
+        key, there = declared.get(capability, ("", None))
+        if there:
             return Outcome(
                 Verdict.FAIL, program,
-                "this kernel is declared to have register accessors (expect.accessors: true), but "
-                f"KVM_HAS_DEVICE_ATTR(CPU_SYSREGS) says {evidence}",
-            )  # fmt: skip
-        if capability is Capability.IRS and self.expectation.irs:
-            return Outcome(
-                Verdict.FAIL, program,
-                "this kernel is declared to have an IRS (expect.irs: true), but "
-                f"KVM_HAS_DEVICE_ATTR says {evidence}",
+                f"{capability.value}: {evidence}, but this kernel is declared to have it "
+                f"(expect.{key}: true)",
             )  # fmt: skip
         return _skip(program, f"{capability.value}: {evidence}")
 
@@ -206,7 +207,7 @@ class Judge:
 
     def _compared(self, program: Program, observed: Trace) -> Outcome:
         behaviours = self.behaviours()
-        if not _writes_late(program):  # all are the same then; a model run is not free
+        if not writes_late(program):  # all are the same then; a model run is not free
             behaviours = behaviours[:1]
         nearest = [
             _nearest(program, self.execute(behaviour, program), observed)
@@ -330,7 +331,7 @@ def harness_error(program: Program, error: Exception) -> Outcome:
     return Outcome(Verdict.ERROR, program, message, details=details)
 
 
-def _writes_late(program: Program) -> bool:
+def writes_late(program: Program) -> bool:
     """Whether userspace writes a vCPU register after some vCPU has run."""
     ran = False
     for op in flat(program.ops):

@@ -19,7 +19,6 @@ from harness.program import (
     GRP_NR_IRQS,
     IRS_BASE,
     Action,
-    Capability,
     CopyReg,
     CreateDevice,
     CreateVcpu,
@@ -45,23 +44,20 @@ from harness.suite.shapes import (
     inject,
     irs_enable,
     irs_listen,
+    irs_program,
     listen,
     new_vm,
     run,
     vcpus,
     view,
 )
-from harness.suite.shapes import program as any_program
 
-IRS = frozenset({Capability.VGIC_V5, Capability.IRS})
 ALIVE = run(enable_all(), view())
 NO_ADDRESS = (CreateVm(), CreateDevice(), *vcpus())
 
 
 def program(name: str, *parts: Op | Iterable[Op]) -> Program:
-    """A program that needs an IRS, whatever else its operations show."""
-    made = any_program(f"irs/{name}", *parts)
-    return Program(made.name, made.ops, made.needs | IRS)
+    return irs_program(f"irs/{name}", *parts)
 
 
 def address(action: Action, value: int = 0) -> DeviceAttr:

@@ -24,7 +24,6 @@ from harness.program import (
     GRP_IRS_REGS,
     GRP_NR_IRQS,
     Action,
-    Capability,
     CopyReg,
     CreateDevice,
     CreateVm,
@@ -56,6 +55,7 @@ from harness.suite.shapes import (
     configure,
     drop,
     irs_listen,
+    irs_program,
     lpi_table,
     new_vm,
     pend,
@@ -64,9 +64,7 @@ from harness.suite.shapes import (
     take,
     vcpus,
 )
-from harness.suite.shapes import program as any_program
 
-IRS = frozenset({Capability.VGIC_V5, Capability.IRS})
 SAVED = (Reg.IDR0, Reg.IDR1, Reg.IDR2, Reg.CR0, Reg.IST_BASER, Reg.IST_CFGR)
 LPI_BYTES = 4 << 12
 SHOW = (IrsRead(Reg.IST_CFGR), IrsRead(Reg.IST_BASER, wide=True))
@@ -74,8 +72,7 @@ ALIVE = run(SHOW)
 
 
 def program(name: str, *parts: Op | Iterable[Op]) -> Program:
-    made = any_program(f"ist/{name}", *parts)
-    return Program(made.name, made.ops, made.needs | IRS)
+    return irs_program(f"ist/{name}", *parts)
 
 
 def look(lpi: int) -> tuple[GuestOp, ...]:

@@ -130,6 +130,12 @@ def program(
     return Program(name, ops, needs_of(ops) if needs is None else needs)
 
 
+def irs_program(name: str, *parts: Op | Iterable[Op]) -> Program:
+    """A program that needs an IRS, whatever else its operations show."""
+    ops = tuple(_flat(parts))
+    return Program(name, ops, needs_of(ops) | {Capability.VGIC_V5, Capability.IRS})
+
+
 def _flat(parts: Iterable[Op | Iterable[Op]]) -> Iterator[Op]:
     for part in parts:
         if isinstance(part, Iterable):

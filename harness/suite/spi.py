@@ -17,7 +17,6 @@ from harness.program import (
     GRP_NR_IRQS,
     IRQ_TYPE_SPI,
     Action,
-    Capability,
     CreateDevice,
     CreateVm,
     DeviceAttr,
@@ -45,6 +44,7 @@ from harness.suite.shapes import (
     inject,
     irs_enable,
     irs_listen,
+    irs_program,
     listen,
     new_vm,
     pend,
@@ -54,14 +54,10 @@ from harness.suite.shapes import (
     vcpus,
     view,
 )
-from harness.suite.shapes import program as any_program
-
-IRS = frozenset({Capability.VGIC_V5, Capability.IRS})
 
 
 def program(name: str, *parts: Op | Iterable[Op]) -> Program:
-    made = any_program(f"spi/{name}", *parts)
-    return Program(made.name, made.ops, made.needs | IRS)
+    return irs_program(f"spi/{name}", *parts)
 
 
 def end(spi: int) -> tuple[GuestOp, ...]:

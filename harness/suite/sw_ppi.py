@@ -194,6 +194,9 @@ def _wfi() -> list[Program]:
         "at-the-running-priority": (
             new_vm(), run(listen(SW_PPI, priority=8), write("APR", 1 << 8)), inject(),
             wait),
+        "between-two-running-priorities": (
+            new_vm(), run(listen(SW_PPI, priority=12), write("APR", 1 << 16 | 1 << 8)), inject(),
+            wait),
         "interface-off": (
             new_vm(), run(listen(SW_PPI), write("CR0", 0)), inject(), wait),
         "not-enabled": (

@@ -144,7 +144,13 @@ def _later() -> list[Program]:
     Only these reach KVM's test whether a blocked vCPU has something to wake up for.
     """
     set_ = write("CNTV_TVAL_EL0", 1_000_000), write("CNTV_CTL_EL0", 1)
+    set_p = write("CNTP_TVAL_EL0", 1_000_000), write("CNTP_CTL_EL0", 1)
     return [
+        program("timers/cntp-a-little-later", new_vm(),
+                run(listen(CNTP), set_p, Wfi(), acknowledge(), stop(CNTP), drop(),
+                    deactivate(CNTP), _look())),
+        program("timers/cntp-a-little-later-after-an-exit", new_vm(), run(listen(CNTP), set_p),
+                run(Wfi(), Window(), _look())),
         program("timers/cntv-a-little-later", new_vm(),
                 run(listen(CNTV), set_, Wfi(), acknowledge(), stop(CNTV), drop(),
                     deactivate(CNTV), _look())),

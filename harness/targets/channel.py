@@ -3,11 +3,10 @@
 
 from __future__ import annotations
 
-import select
-import socket
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from harness.errors import TransportError
 from harness.wire import Frame, FrameType, frame, read_frame
@@ -31,12 +30,27 @@ class Deadline:
         return max(0.0, self.at - time.monotonic())
 
 
-class Channel:
-    """Frames over a connected stream socket.  Every wait has a deadline.  Not thread-safe."""
+class Stream(Protocol):
+    """A connected socket, or what behaves like one: an SSH channel, a serial line."""
 
-    def __init__(self, stream: socket.socket) -> None:
+    def settimeout(self, value: float | None, /) -> None: ...
+
+    def send(self, data: bytes, /) -> int:
+        """How much of it was taken; OSError if the other side is gone (TimeoutError: busy)."""
+        ...
+
+    def recv(self, size: int, /) -> bytes:
+        """What there is, b"" at the end; TimeoutError if nothing comes."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class Channel:
+    """Frames over a stream.  Every wait has a deadline.  Not thread-safe."""
+
+    def __init__(self, stream: Stream) -> None:
         self._stream = stream
-        self._stream.setblocking(False)
         self._buffer = bytearray()
         self._sequence = 0
 
@@ -49,11 +63,13 @@ class Channel:
         self._sequence += len(payloads)
         sequences = list(range(first, self._sequence + 1))
         frames = (frame(type_, number, p) for number, p in zip(sequences, payloads, strict=True))
-        data = memoryview(b"".join(frames))
+        data = b"".join(frames)
         while data:
-            self._wait(deadline, select.POLLOUT)
+            self._wait_until(deadline)
             try:
                 data = data[self._stream.send(data) :]
+            except TimeoutError:
+                raise Silence("the agent is silent") from None
             except OSError as e:
                 raise TransportError(f"the agent's channel broke: {e}") from e
         return sequences
@@ -68,9 +84,11 @@ class Channel:
     def _read(self, size: int, deadline: Deadline) -> bytes:
         """``size`` bytes, or fewer if the stream ends."""
         while len(self._buffer) < size:
-            self._wait(deadline, select.POLLIN)
+            self._wait_until(deadline)
             try:
                 chunk = self._stream.recv(1 << 16)
+            except TimeoutError:
+                raise Silence("the agent is silent") from None
             except ConnectionError:
                 chunk = b""
             if not chunk:
@@ -80,8 +98,5 @@ class Channel:
         del self._buffer[:size]
         return out
 
-    def _wait(self, deadline: Deadline, event: int) -> None:
-        poll = select.poll()
-        poll.register(self._stream, event)
-        if not poll.poll(deadline.left() * 1000):
-            raise Silence("the agent is silent")
+    def _wait_until(self, deadline: Deadline) -> None:
+        self._stream.settimeout(max(deadline.left(), 0.001))  # 0 would mean: do not wait

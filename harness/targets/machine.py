@@ -17,7 +17,6 @@ VIRT: Final = "virt,gic-version=2,virtualization=on"
 CPU: Final = "max,pauth=off"  # signed pointers are slow in TCG: a third of a Debian host's time
 PLAIN: Final = "virt,gic-version=3,virtualization=on"  # what QEMU has itself, to compare with
 ACCEL: Final = "tcg,thread=multi,tb-size=12"  # MiB; with 8 Debian's kernel runs at half speed
-MEMORY_MIB: Final = 256
 KEPT_RECORDS: Final = 1 << 20  # of a trace that is to be kept: 40 MiB a host
 
 # A host that dies must end at once and say why; a WFI must always reach KVM (kvm-arm's default lets
@@ -32,7 +31,9 @@ BASE_CMDLINE: Final = (
 class Machine:
     """Everything that a host is made of.  ``qemu`` is the argv prefix that starts it.
 
-    ``plugin`` None: QEMU's own GICv3 host, to compare with.
+    ``plugin`` None, or ``idle``: QEMU's own GICv3 host, to compare with; ``idle``: with the plugin,
+    whose callbacks do nothing.  ``memory``: MiB.  ``slowdown``: of the kernel; deadlines are
+    multiplied by it.
     """
 
     qemu: tuple[str, ...]
@@ -41,7 +42,10 @@ class Machine:
     initramfs: Path
     cmdline: str = ""
     cpus: int = 1
+    idle: bool = False
     trace: Path | None = None  # keep what is recorded in this folder; one file per boot
+    memory: int = 128
+    slowdown: int = 1
 
     def __post_init__(self) -> None:
         if not 1 <= self.cpus <= MAX_CPUS:
@@ -55,7 +59,7 @@ class Machine:
         # With a single possible CPU QEMU 11.1.3 crashed now and then when the translation cache was
         # full: it then empties it at once, and a block from before was linked to one from after.
         smp = f"{self.cpus},maxcpus={max(2, self.cpus)}"
-        return ["-cpu", CPU, "-smp", smp, "-m", str(MEMORY_MIB), "-display", "none",
+        return ["-cpu", CPU, "-smp", smp, "-m", str(self.memory), "-display", "none",
                 "-nodefaults", "-no-user-config"]  # fmt: skip
 
     def append(self) -> str:
@@ -82,6 +86,8 @@ class Machine:
     def _gic(self, folder: Path) -> list[str]:
         if not self.plugin:
             return ["-M", PLAIN]
+        if self.idle:
+            return ["-M", PLAIN, "-plugin", f"{self.plugin},idle=on"]
         plugin = f"{self.plugin},trace={self.ring(folder)}"
         if self.trace:
             plugin += f",trace-records={KEPT_RECORDS}"

@@ -50,6 +50,7 @@ class QemuHost:
         (self._folder / "gicv5.dtb").write_bytes(tree)
         self._provenance = provenance
         self._warned = 0
+        self._slowdown = machine.slowdown
         symbols = machine.kernel.with_name(SYMBOLS)
         self._symbols = symbols if symbols.exists() else None
         self._ring = machine.ring(self._folder)
@@ -72,7 +73,7 @@ class QemuHost:
         except BaseException:
             self.close()
             raise
-        self.boot_log = self._console()
+        self.boot_log = self.console()
 
     @property
     def hello(self) -> Hello:
@@ -100,7 +101,9 @@ class QemuHost:
     def run(
         self, program: Program, deadline_ms: int = 10_000, upcoming: Sequence[Program] = ()
     ) -> Trace:
-        return self._agent.run(program, deadline_ms, upcoming, GRACE_SECONDS)
+        return self._agent.run(
+            program, deadline_ms * self._slowdown, upcoming, GRACE_SECONDS * self._slowdown
+        )
 
     def command(self, argv: Sequence[str], timeout: float) -> CommandOutput:
         return self._agent.command(argv, timeout)
@@ -146,25 +149,26 @@ class QemuHost:
             if self._process.poll() is None:
                 return TransportError(f"{error.what}; {self._state()}", error.remedy)
             what = self._obituary()
-        return HostLost(what, self._console(console_from), started)
+        return HostLost(what, self.console(console_from), started)
 
     # --- how it does ---
 
     def _greeting(self) -> Hello:
+        patience = BOOT_SECONDS * self._slowdown
         try:
-            return self._agent.greeting(Deadline.after(BOOT_SECONDS))
+            return self._agent.greeting(Deadline.after(patience))
         except BootError as e:
-            raise BootError(e.what, e.remedy, self._console()) from None
+            raise BootError(e.what, e.remedy, self.console()) from None
         except TransportError as e:
             with suppress(subprocess.TimeoutExpired):
                 self._process.wait(1)
             dead = self._process.poll() is not None
-            why = self._obituary() if dead else f"{e.what} for {BOOT_SECONDS:.0f} s"
+            why = self._obituary() if dead else f"{e.what} for {patience:.0f} s"
             raise BootError(
-                f"the host did not boot: {why}", _boot_remedy(self._console()), self._console()
+                f"the host did not boot: {why}", _boot_remedy(self.console()), self.console()
             ) from None
 
-    def _console(self, start: int = 0) -> str:
+    def console(self, start: int = 0) -> str:
         try:
             with (self._folder / "console").open("rb") as f:
                 f.seek(start)
@@ -235,7 +239,8 @@ class QemuTarget:
             spec.trace_dir.mkdir(parents=True, exist_ok=True)
         machine = Machine(
             qemu.argv, plugin.path, kernel.image, initramfs.path,
-            f"{kernel.cmdline} {spec.kernel_args}".strip(), spec.cpus, spec.trace_dir,
+            f"{kernel.cmdline} {spec.kernel_args}".strip(), spec.cpus, trace=spec.trace_dir,
+            memory=max(kernel.memory, spec.memory), slowdown=kernel.slowdown,
         )  # fmt: skip
         provenance = {
             "kernel": f"{kernel.version} ({kernel.source}) sha256:{kernel.sha256[:16]}",

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final, Protocol, runtime_checkable
 
 from harness.targets.base import Host
 
@@ -17,7 +17,9 @@ MAX_CPUS: Final = 8  # of a QEMU host: the board's GICv2 has no more
 class TargetSpec:
     """The user's options.  None: as images.yaml says, or its default.
 
+    ``kind``: qemu, ssh:HOST, board:NAME or what a plugin adds; ``boards``: where the board is.
     ``files``: executables to add to the host's file system, by their absolute path there.
+    ``memory``: MiB that the host needs; 0: as much as the suite does.
     """
 
     kind: str = "qemu"
@@ -28,6 +30,8 @@ class TargetSpec:
     kernel_args: str = ""
     trace_dir: Path | None = None
     files: Mapping[str, Path] = field(default_factory=dict)
+    memory: int = 0
+    boards: Path | None = None
 
 
 class Expect(Protocol):
@@ -62,6 +66,15 @@ class OpenTarget(Protocol):
 
     def boot(self) -> Host:
         """A fresh host.  BootError says why not, with its console."""
+        ...
+
+
+@runtime_checkable
+class Releasable(Protocol):
+    """A target that others want, too."""
+
+    def release(self) -> None:
+        """Give it back.  May be called twice."""
         ...
 
 

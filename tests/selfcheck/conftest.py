@@ -18,3 +18,19 @@ def suite(tmp_path_factory: pytest.TempPathFactory) -> RunSuite:
         return run_suite(tmp_path_factory.mktemp(kernel), kernel, *options)
 
     return run
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--long", action="store_true", help="also what takes minutes")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "long: takes minutes; only with --long")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if not config.getoption("--long", False):
+        skip = pytest.mark.skip(reason="takes minutes: pytest tests/selfcheck --long")
+        for item in items:
+            if "long" in item.keywords:
+                item.add_marker(skip)

@@ -56,7 +56,7 @@ class FakeTarget:
             raise BootError(
                 "the host did not boot: QEMU exited with status 1",
                 "read its console",
-                "[    0.5] Booting\n[    0.6] Kernel panic - not syncing: VFS: no root\n",
+                "[    0.500000] Booting\n[    0.600000] Kernel panic - not syncing: VFS: no root\n",
             )
         return FakeHost(self)
 

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from harness import cli
+from harness.commands import checks, run
 from harness.errors import ConfigError, ProvisionError
 from harness.provision import Artifact, Kernel, Provisioner, Qemu, default_images, project_root
 
@@ -77,7 +78,8 @@ def children(monkeypatch: pytest.MonkeyPatch) -> Callable[[Sequence[int]], Calls
             calls.append([*argv])
             return codes[(len(calls) - 1) % len(codes)]
 
-        monkeypatch.setattr(cli, "_child", child)
+        monkeypatch.setattr(run, "child", child)
+        monkeypatch.setattr(checks, "child", child)
         return calls
 
     return use
@@ -187,9 +189,9 @@ def test_a_kernel_that_cannot_be_built_does_not_stop_the_others(
 def test_the_projects_tests_all_run(
     children: Callable[[Sequence[int]], Calls], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    calls = children([0, 1, 0, 0, 0, 0, 0, 0, 0])
+    calls = children([0, 1, 0, 0, 0, 0, 0, 0, 0, 0])
     assert cli.main(["test"]) == 1
-    assert len(calls) == 9
+    assert len(calls) == 10
     assert capsys.readouterr().out.count("FAIL") == 1
 
 

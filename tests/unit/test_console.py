@@ -1,5 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Kernel reports in golden logs: the nvhe, init-exit and boot logs are real, the rest modelled."""
+"""Kernel reports in golden logs.
+
+Real ones: nvhe, init-exit, boot, and of kernel/misdeeds.patch kasan, ubsan, list-corruption,
+lockdep-order, sleep-in-atomic, wait-context, suspicious-rcu, hung-task and
+inconsistent-lock.
+The rest is modelled on the kernel's sources.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +19,7 @@ from harness.console import MAX_EXCERPT, ReportKind, find_reports, kernel_lines
 
 GOLDEN = Path(__file__).parent / "golden"
 VGIC = "arch/arm64/kvm/vgic/vgic-v5.c"
+SYSREGS = "arch/arm64/kvm/vgic/vgic-sys-reg-v5.c"
 K = ReportKind
 
 # log: (kind, function, file) of each report
@@ -22,7 +29,15 @@ EXPECTED = {
     "end-of-a-report": [(K.BUG, "", "")],
     "hyp-panic": [(K.PANIC, "", "")],
     "innocent-boot": [],
-    "kasan": [(K.KASAN, "vgic_v5_set_ppi", "")],
+    "kasan": [(K.KASAN, "misdeed_of_set", "")],
+    "lockdep-order": [(K.LOCKDEP, "misdeed_of_set", "")],
+    "sleep-in-atomic": [(K.ATOMIC, "misdeed_of_set", "./include/linux/sched/mm.h")],
+    "wait-context": [(K.LOCKDEP, "misdeed_of_set", "")],
+    "suspicious-rcu": [(K.LOCKDEP, "misdeed_of_set", "")],
+    "hung-task": [(K.HUNG_TASK, "long_misdeed_of_set", "")],
+    "inconsistent-lock": [(K.LOCKDEP, "long_misdeed_of_set", "")],
+    "kcsan": [(K.KCSAN, "misdeed_of_set", ""), (K.KCSAN, "vgic_v5_load", "")],
+    "list-corruption": [(K.WARNING, "misdeed_of_set", "lib/list_debug.c")],
     "lockdep-circular": [(K.LOCKDEP, "vgic_v5_finalize_ppi_state", "")],
     "lockup-and-hung-task": [
         (K.LOCKUP, "vgic_v5_flush_ppi_state", ""),
@@ -35,7 +50,7 @@ EXPECTED = {
     "panic-init-exit": [(K.PANIC, "", "")],
     "rcu-stall": [(K.RCU_STALL, "vgic_v5_flush_ppi_state", "")],
     "serror": [(K.SERROR, "gicv5_irs_wait_for_idle", ""), (K.PANIC, "", "")],
-    "ubsan": [(K.UBSAN, "vgic_v5_set_ppi", VGIC)],
+    "ubsan": [(K.UBSAN, "misdeed_of_set", SYSREGS)],
     "warning-kmsg": [(K.WARNING, "vgic_v5_fold_ppi_state", VGIC)],
     "warning-old-style": [
         (K.WARNING, "kvm_put_kvm", "lib/refcount.c"),
@@ -119,6 +134,53 @@ def test_a_repeated_report_is_one() -> None:
 def test_innocent_lines(line: str) -> None:
     assert find_reports(line) == ()
     assert find_reports(f"[    1.000000] {line}") == ()
+
+
+# The first line of what the checks of a debugging kernel print (Linux 7.3: kernel/kcsan/report.c,
+# kernel/locking/lockdep.c and spinlock_debug.c, kernel/sched/core.c, kernel/watchdog.c,
+# kernel/rcu/tree_stall.h, kernel/hung_task.c, mm/slub.c, lib/ubsan.c).
+SAID = {
+    "WARNING: possible circular locking dependency detected": K.LOCKDEP,
+    "WARNING: possible recursive locking detected": K.LOCKDEP,
+    "WARNING: possible irq lock inversion dependency detected": K.LOCKDEP,
+    "WARNING: HARDIRQ-safe -> HARDIRQ-unsafe lock order detected": K.LOCKDEP,
+    "WARNING: inconsistent lock state": K.LOCKDEP,
+    "WARNING: suspicious RCU usage": K.LOCKDEP,
+    "WARNING: bad unlock balance detected!": K.LOCKDEP,
+    "WARNING: held lock freed!": K.LOCKDEP,
+    "WARNING: lock held when returning to user space!": K.LOCKDEP,
+    "WARNING: init/71 still has locks held!": K.LOCKDEP,
+    "WARNING: Nested lock was not taken": K.LOCKDEP,
+    "WARNING: bad contention detected!": K.LOCKDEP,
+    "[ BUG: Invalid wait context ]": K.LOCKDEP,
+    "INFO: trying to register non-static key.": K.LOCKDEP,
+    "BUG: key ffff000001234567 has not been registered!": K.LOCKDEP,
+    "BUG: spinlock bad magic on CPU#0, init/71": K.LOCKDEP,
+    "BUG: sleeping function called from invalid context at mm/slub.c:1": K.ATOMIC,
+    "BUG: scheduling while atomic: init/71/0x00000002": K.ATOMIC,
+    "BUG: workqueue leaked atomic, lock or RCU: kworker/0:1[11]": K.ATOMIC,
+    "BUG: KASAN: slab-use-after-free in vgic_put_irq+0x1c/0x88": K.KASAN,
+    "BUG: KASAN: slab-out-of-bounds in vgic_put_irq+0x1c/0x88": K.KASAN,
+    "BUG: KCSAN: data-race in vgic_v5_load / vgic_v5_put": K.KCSAN,
+    "BUG: KCSAN: assert: race in vgic_v5_load / vgic_v5_put": K.KCSAN,
+    "UBSAN: shift-out-of-bounds in arch/arm64/kvm/vgic/vgic-v5.c:1:2": K.UBSAN,
+    "UBSAN: array-index-out-of-bounds in arch/arm64/kvm/vgic/vgic-v5.c:1:2": K.UBSAN,
+    "rcu: INFO: rcu_sched self-detected stall on CPU": K.RCU_STALL,
+    "rcu: INFO: rcu_preempt detected stalls on CPUs/tasks:": K.RCU_STALL,
+    "rcu: INFO: rcu_preempt detected expedited stalls on CPUs/tasks: { 0-.... }": K.RCU_STALL,
+    "watchdog: BUG: soft lockup - CPU#0 stuck for 22s! [init:71]": K.LOCKUP,
+    "watchdog: CPU0: Watchdog detected hard LOCKUP on cpu 0": K.LOCKUP,
+    "INFO: task init:71 blocked for more than 10 seconds.": K.HUNG_TASK,
+    "BUG kmalloc-64 (Not tainted): Object already free": K.BUG,
+    "BUG: Bad page state in process init  pfn:44000": K.BUG,
+    "WARNING: lib/list_debug.c:62 at __list_del_entry_valid_or_report+0x1/0x2, CPU#0": K.WARNING,
+}
+
+
+@pytest.mark.parametrize("line", SAID)
+def test_what_debugging_kernels_say(line: str) -> None:
+    (report,) = find_reports(f"[    1.000000] {line}")
+    assert report.kind is SAID[line]
 
 
 def test_user_output_is_not_the_kernels_where_kernel_lines_are_stamped() -> None:

@@ -68,6 +68,21 @@ def test_like_takes_over_what_it_does_not_say(tmp_path: Path) -> None:
     assert images.origin("second") == "first"
 
 
+def test_like_adds_files_and_replaces_numbers(tmp_path: Path) -> None:
+    text = GOOD.replace("package: linux-*", "source: linux-*\n    patches: [p1]\n    memory: 300")
+    text = text.replace("cmdline: a=b", "fragments: [f]\n    patches: [p2, gone]\n    slowdown: 3")
+    images = load_images(write(tmp_path, text))
+    first, second = images.kernel("first"), images.kernel("second")
+    assert (second.patches, second.fragments) == (["p1", "p2", "gone"], ["f"])
+    assert (first.memory, first.slowdown) == (300, 1)
+    assert (second.memory, second.slowdown) == (300, 3)
+    for name in ("p1", "p2", "f"):
+        (tmp_path / name).touch()
+    assert images.listed_files("second", "fragments") == [tmp_path / "f"]
+    with pytest.raises(ConfigError, match=r":21: kernels.second.patches\[1\]: no such file: gone"):
+        images.listed_files("second", "patches")
+
+
 CASES = {
     "unknown key with a near one": (
         "      finalize: per-vcpu",
@@ -85,12 +100,13 @@ CASES = {
         "    package: linux-*",
         "    package: linux-*\n    zzz: 1",
         "14: kernels.first.zzz: unknown key; allowed: package, source, tree, image, like, modules, "
-        "modules_package, config, patches, selftests, cmdline, optional, expect, note",
+        "modules_package, config, fragments, patches, selftests, cmdline, memory, slowdown, "
+        "optional, expect, note",
     ),
     "unknown key at the top": (
         "apt:",
-        "boards: {}\napt:",
-        "1: boards: unknown key; allowed: apt, qemu, config, run, kernels",
+        "hosts: {}\napt:",
+        "1: hosts: unknown key; allowed: apt, qemu, config, run, kernels, boards, nightly",
     ),
     "number for text": (
         '  min_version: "11.1"',
@@ -131,7 +147,17 @@ CASES = {
     "a key of another kind": (
         "    package: linux-*",
         "    package: linux-*\n    patches: [x]",
-        "12: kernels.first: patches goes with source or tree, not with package",
+        "12: kernels.first: patches goes with source or tree or like, not with package",
+    ),
+    "a fragment for what is not built": (
+        "    like: first",
+        "    like: first\n    fragments: [x]",
+        "18: kernels.second.fragments: goes with source or tree; first is a package",
+    ),
+    "less memory than a kernel can boot in": (
+        "    package: linux-*",
+        "    package: linux-*\n    memory: 64",
+        "14: kernels.first.memory: Input should be greater than or equal to 128, not 64",
     ),
     "qemu of two kinds": (
         "      path: qemu",

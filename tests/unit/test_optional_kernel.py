@@ -9,6 +9,7 @@ import pytest
 from test_provision_apt import FakeApt
 
 from harness import cli
+from harness.commands import run
 from harness.errors import ConfigError, NotInArchive, ProvisionError
 from harness.provision import Expect, Provisioner, default_images, load_images
 
@@ -48,13 +49,18 @@ def test_absent(tmp_path: Path) -> None:
     assert "pkgnames" in apt.calls
     assert ours.describe("next").absent
     assert ours.default_kernel() == "debian"
-    with pytest.raises(NotInArchive, match=r"no package linux-binary-unsigned-7\.\[4-9\]"):
+    with pytest.raises(NotInArchive, match=r"no package linux-binary-unsigned-\{7"):
         ours.kernel("next")
 
 
 @pytest.mark.parametrize(
     ("name", "version"),
-    [("7.4.2+deb13", "7.4.2-1~bpo13+1"), ("7.4.11+deb14", "7.4.11-3"), ("7.5.1+deb13", "7.5.1-1")],
+    [
+        ("7.4.2+deb13", "7.4.2-1~bpo13+1"),
+        ("7.4.11+deb14", "7.4.11-3"),
+        ("7.10.1+deb13", "7.10.1-1"),
+        ("8.0.3+deb14", "8.0.3-1"),
+    ],
 )
 def test_found_by_itself(tmp_path: Path, name: str, version: str) -> None:
     """The names are those of the release before, with other numbers."""
@@ -83,7 +89,7 @@ def test_released_kernels_stay_what_they_are(tmp_path: Path) -> None:
 
 def test_without_its_modules_it_is_an_error_not_absent(tmp_path: Path) -> None:
     ours = provisioner(tmp_path, FakeApt([*OLD, later()[0]]))
-    with pytest.raises(ProvisionError, match=r"is alone: no package linux-modules-7"):
+    with pytest.raises(ProvisionError, match=r"is alone: no package linux-modules-{7"):
         ours.is_there("next")
     assert not ours.describe("next").absent
 
@@ -94,7 +100,7 @@ def test_run_passes_over_what_is_absent(
     """Also offline; but a kernel that the user names must be there."""
     judged: list[str] = []
     monkeypatch.setenv("GICV5_CACHE", str(tmp_path))
-    monkeypatch.setattr(cli, "_pytest", lambda name, _options: judged.append(name) or 0)
+    monkeypatch.setattr(run, "_pytest", lambda name, _options: judged.append(name) or 0)
     for part in ("qemu", "plugin", "initramfs"):
         monkeypatch.setattr(Provisioner, part, lambda *_: None)
     monkeypatch.setattr(Provisioner, "kernel", lambda *_: None)

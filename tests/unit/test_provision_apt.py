@@ -137,6 +137,15 @@ def test_newest_as_dpkg_sees_it(tmp_path: Path, versions: list[str], newest: str
     assert found[0].sha256 == sha(found[0].name + newest)
 
 
+@pytest.mark.parametrize("there", ["7.4.1", "7.10.2", "8.0"])
+def test_a_group_of_alternatives(tmp_path: Path, there: str) -> None:
+    archive = [(f"linux-binary-{v}+deb", "arm64", f"{v}-1") for v in ("7.3.9", there)]
+    query = Query("linux-binary-{7.[4-9]*,7.[1-9][0-9]*,[89].*}+deb", "arm64")
+    assert make(tmp_path, FakeApt(archive)).resolve(query)[0].version == f"{there}-1"
+    with pytest.raises(ProvisionError, match=r"near names: linux-binary-7\.3\.9"):
+        make(tmp_path, FakeApt(archive[:1])).resolve(query)
+
+
 def test_version_pattern_and_epoch(tmp_path: Path) -> None:
     archive = [("qemu", "amd64", v) for v in ("1:10.0.13+ds", "1:11.1.3+ds-1~bpo13+1", "1:12.0")]
     found = make(tmp_path, FakeApt(archive)).resolve(Query("qemu", "amd64", "1:11.*"))

@@ -322,10 +322,11 @@ def test_refused_configuration(tmp_path: Path) -> None:
         (tmp_path / ".config").write_text('CONFIG_A=y\nCONFIG_S="x"\n# CONFIG_B is not set\n')
         return Result(tuple(argv), 0, "")
 
-    fragment = tmp_path / "f"
-    fragment.write_text('CONFIG_A=y\nCONFIG_B=y\nCONFIG_C=n\nCONFIG_S="x"\nCONFIG_GONE=y\n')
+    fragments = [tmp_path / "f", tmp_path / "g"]
+    fragments[0].write_text('CONFIG_A=m\nCONFIG_B=y\nCONFIG_C=n\nCONFIG_S="x"\n')
+    fragments[1].write_text("# the last counts\nCONFIG_A=y\nCONFIG_GONE=y\n")
     build = kbuild.KernelBuild(tmp_path, fake_make, tmp_path / "log")  # type: ignore[arg-type]
-    assert build.configure(fragment) == ["CONFIG_B", "CONFIG_GONE"]
+    assert build.configure(fragments) == ["CONFIG_B", "CONFIG_GONE"]
 
 
 # Modules

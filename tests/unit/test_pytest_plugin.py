@@ -15,6 +15,9 @@ from pathlib import Path
 
 import pytest
 
+from harness.report.verdict import Verdict
+from harness.results.formats import load
+
 pytest_plugins = ["pytester"]
 
 HERE = Path(__file__).parent
@@ -126,7 +129,8 @@ def test_all_pass(run: Run) -> None:
         "total*5*",
         "host: Linux 7.3.4, VHE, 1 CPU, PMUv3, VGICv5, CPU_SYSREGS, no IRS",
     ])  # fmt: skip
-    assert not (run.path / "gicv5-results").exists()
+    written = sorted(path.name for path in (run.path / "gicv5-results").glob("*/*"))
+    assert written == ["report.html", "results.jsonl"]
 
 
 def test_a_failure_is_explained_without_a_traceback(run: Run) -> None:
@@ -301,7 +305,12 @@ def test_each_xdist_worker_has_a_host(run: Run) -> None:
         assert events.count("close") == len([e for e in events if e.startswith("boot")]) >= 1
     assert not [event for event in run.events("main") if event.startswith("boot")]
     result.stdout.fnmatch_lines(["*GICv5 verdicts*", "total*4*1*"])
-    assert len(list(run.path.glob("gicv5-results/*"))) == 1
+    (folder,) = run.path.glob("gicv5-results/*")
+    results = load(folder)  # of both workers, in one file
+    assert {case.worker for case in results.cases} == {"gw0", "gw1"}
+    assert results.counts() == {Verdict.PASS: 4, Verdict.CRASH: 1}
+    assert 2 <= len(results.boots) <= 3  # one again, if the crash was not the last
+    assert "plain/one" in (folder / "report.html").read_text()
 
 
 def test_fixtures(run: Run) -> None:

@@ -10,8 +10,6 @@ from pathlib import Path
 
 import pytest
 from fake_target import HELLO, PROVENANCE, golden
-from hypothesis import given
-from hypothesis import strategies as st
 
 from harness import program as p
 from harness.irs import Table
@@ -21,6 +19,7 @@ from harness.program import Capability, Program
 from harness.report.artefacts import Artefacts
 from harness.report.diagnosis import diagnose, short_diagnosis
 from harness.report.explain import explain, explain_again, kind_of, operations, priorities
+from harness.report.failure import PARTS
 from harness.report.listing import Lister, exception, guest_op, result
 from harness.report.ppimap import Bitmaps
 from harness.report.terminal import Summary
@@ -148,29 +147,6 @@ def test_no_guess_if_nothing_matches() -> None:
 def test_names() -> None:
     maps = Bitmaps(1 << 27 | 1 << 30 | 8, 8 | 1 << 26 | 1 << 40)
     assert maps.names() == "leaked: CNTHP(26), PPI(40); lost: CNTV(27), CNTP(30)"
-
-
-def test_the_map() -> None:
-    rows = list(Bitmaps(1 << 27 | 8, 8 | 1 << 40, U64 ^ 1 << 63).map())
-    cells = [row.split()[1:] for row in rows[1:5]]
-    assert [len(row) for row in cells] == [16] * 4
-    assert cells[0][3] == "#"
-    assert cells[1][11] == "x"
-    assert cells[2][8] == "L"
-    assert cells[3][15] == "?"
-    assert "not known" in rows[-1]
-
-
-@given(st.integers(0, U64), st.integers(0, U64), st.integers(0, U64), st.sampled_from([0, 1]))
-def test_the_map_shows_every_bit(expected: int, observed: int, known: int, bank: int) -> None:
-    maps = Bitmaps(expected, observed, known, bank)
-    cells = [cell for row in list(maps.map())[1:5] for cell in row.split()[1:]]
-    shown = {mark: sum(1 << n for n, c in enumerate(cells) if c == mark) for mark in ".#Lx?"}
-    assert shown["L"] == maps.leaked == observed & ~expected & known
-    assert shown["x"] == maps.lost == expected & ~observed & known
-    assert shown["?"] == ~known & U64
-    assert shown["#"] == expected & observed & known
-    assert maps.names() or not (maps.leaked | maps.lost)
 
 
 def test_priorities_are_told_by_ppi() -> None:
@@ -331,7 +307,12 @@ def test_artefacts(tmp_path: Path) -> None:
     assert folder == tmp_path / "stock" / "masking" / "active-26-40"
     assert {path.name for path in folder.iterdir()} == {
         "report.txt", "operations.txt", "rerun.txt", "kernel-log.txt", "provenance.json",
+        "failure.json",
     }  # fmt: skip
+    failure = json.loads((folder / "failure.json").read_text())
+    assert set(failure) == set(PARTS)
+    assert failure["reports"]
+    assert failure["maps"] is None  # after a crash, what differs is its consequence
     facts = json.loads((folder / "provenance.json").read_text())
     assert facts["verdict"] == "crash"
     assert facts["qemu"] == "11.1.3"

@@ -25,6 +25,7 @@ from harness.model.cpuif import CpuInterface, lowest
 from harness.model.state import Vcpu, Vm
 from harness.ppi import REGISTERS, SW_PPI, bits
 from harness.program import Capability, Program
+from harness.provision import project_root
 from harness.suite import Family, families, programs
 from harness.suite.coverage import FIXES, ODDITIES
 from harness.suite.shapes import SYSREGS
@@ -295,6 +296,13 @@ def test_every_oddity_has_programs() -> None:
     for row in ODDITIES.values():
         assert row
         assert set(row) <= set(programs())
+
+
+def test_the_table_of_oddities_names_the_same_programs() -> None:
+    text = (project_root() / "docs" / "oddities.md").read_text()
+    rows = dict(re.findall(r"^\| (\d+) \| (.*)$", text, re.M))
+    named = {int(row): set(re.findall(r"`([a-z0-9-]+/[a-z0-9-]+)`", t)) for row, t in rows.items()}
+    assert named == {row: set(programs) for row, programs in ODDITIES.items()}
 
 
 def test_every_fix_has_programs() -> None:

@@ -8,6 +8,7 @@ import re
 import shutil
 import struct
 import subprocess
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -19,7 +20,7 @@ from harness import wire
 from harness.errors import TransportError
 from harness.irs import Table
 from harness.ppi import REGISTERS
-from harness.program import MAX_RECORDS, CreateVm, IrqLine, Program, Run, Wfi
+from harness.program import MAX_RECORDS, CreateVm, IrqLine, Program, Run, Wfi, reg
 from harness.trace import Trace, steps
 from harness.wire import RECORD, RUN_HEAD, Code, Frame, FrameType, Hello, decode_program
 
@@ -53,6 +54,12 @@ GOLDEN = {
         "0e00 00 00 00030100 0500000000000000 0000000000000000 0940000000000000",
     p.CopyReg(0x180, 1, 2, p.GRP_IRS_REGS):
         "0800 01 00 02000a00 0000000000000000 8001000000000000 0000000000000000",
+    p.Run((p.Read(reg("PCR")), p.Write(reg("CR0"), 1), p.Window(), p.Wfi())):
+        "0b00 00 00 c8000000 0400000000000000 0000000000000000 0000000000000000"
+        "2000 00 00 02ce0000 0000000000000000 0000000000000000 0000000000000000"
+        "2100 00 00 01ce0000 0100000000000000 0000000000000000 0000000000000000"
+        "2300 00 00 00000000 0000000000000000 0000000000000000 0000000000000000"
+        "2200 00 00 00000000 0000000000000000 0000000000000000 0000000000000000",
     p.Run((p.IrsRead(0x190), p.IrsWrite(0x180, 0x41, wide=True))):
         "0b00 00 00 c8000000 0200000000000000 0000000000000000 0000000000000000"
         "2400 00 00 90010000 0000000000000000 0000000000000000 0000000000000000"
@@ -129,6 +136,24 @@ def test_corrupted_frame(frame: Frame, data: st.DataObject) -> None:
         receive(bytes(whole))
 
 
+def test_the_bytes_of_a_frame() -> None:
+    head = "47354652 0200 0000 07000000 03000000 c2412435"
+    assert wire.frame(FrameType.RUN, 7, b"abc") == bytes.fromhex(head) + b"abc"
+    assert wire.frame(FrameType.QUIT, 1)[12:] == bytes(8)
+
+
+def test_the_largest_frame() -> None:
+    """Its length is no reason to refuse it; only then is it missed."""
+
+    def head(length: int) -> bytes:
+        return wire.FRAME.pack(wire.MAGIC, FrameType.RUN, 0, 1, length, 0)
+
+    with pytest.raises(TransportError, match=r"cut off: 0 of 1048576 bytes"):
+        receive(head(wire.MAX_PAYLOAD))
+    with pytest.raises(TransportError, match=r"a frame of 1048577 bytes"):
+        receive(head(wire.MAX_PAYLOAD + 1))
+
+
 def test_reasons() -> None:
     good = send(Frame(FrameType.HELLO, 1, b"abc"))
     for data, reason in {
@@ -181,6 +206,12 @@ def test_header_compiles_and_agrees() -> None:
     assert done.returncode == 0, done.stderr
 
 
+def test_the_header_is_as_it_was_last_seen() -> None:
+    """A change of the protocol is to be read: python -m harness.wire > tests/unit/golden/wire.h"""
+    golden = Path(__file__).parent / "golden" / "wire.h"
+    assert wire.c_header() == golden.read_text()
+
+
 def test_hash_follows_the_registers(monkeypatch: pytest.MonkeyPatch) -> None:
     before = wire.wire_hash()
     assert f"{before:#x}u" in wire.c_header()
@@ -194,7 +225,11 @@ def test_hash_follows_the_registers(monkeypatch: pytest.MonkeyPatch) -> None:
         ([], "no program"),
         ([(Code.RUN, 0, 0, 0, 2, 0, 0), (Code.GUEST_WFI, 0, 0, 0, 0, 0, 0)], "has 1"),
         ([(Code.RUN, 0, 0, 0, 1, 0, 0), (Code.GUEST_READ, 0, 0, 0xFFFF, 0, 0, 0)], "0xffff"),
-        ([(Code.GUEST_WFI, 0, 0, 0, 0, 0, 0)], "in the wrong place"),
+        ([(Code.GUEST_WFI, 0, 0, 0, 0, 0, 0)], "GUEST_WFI in the wrong place"),
+        (
+            [(Code.RUN, 0, 0, 0, 1, 0, 0), (Code.CREATE_VM, 0, 0, 0, 0, 0, 0)],
+            "^CREATE_VM inside a RUN$",
+        ),
     ],
 )
 def test_a_malformed_program_is_a_value_error(records: list[tuple[int, ...]], says: str) -> None:

@@ -13,8 +13,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("stress")
     group.addoption("--soak-minutes", type=float, metavar="N",
                     help="run the soak for N minutes in all, instead of a few seconds")  # fmt: skip
-    group.addoption("--kernel-selftests", action="store_true",
-                    help="build and run all of the kernel's KVM selftests, too")  # fmt: skip
     group.addoption("--stress-plugin", type=Path, metavar="FILE",
                     help="a libgicv5.so instead of the project's own")  # fmt: skip
 

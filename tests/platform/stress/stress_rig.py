@@ -160,9 +160,6 @@ class StressHost(QemuHost):
     def folder(self) -> Path:
         return self._folder
 
-    def console(self) -> str:
-        return self._console()
-
     def interrupts(self) -> int:
         """The sum of /proc/interrupts."""
         (total,) = (line["total"] for line in self.stress("interrupts"))

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Entry and exceptions.  The interpreter runs at EL1 with the MMU off on both machines: at the one
- * with EL2 it turns the traps off and drops, to the physical or to the virtual interface.  TPIDR_EL1 holds the address of the CPU's struct cpu.
+ * with EL2 it turns the traps off and drops, to the physical or to the virtual interface.  TPIDR_EL1
+ * holds the address of the CPU's struct cpu.
  */
 #include "bare.h"
+#include "exceptions.S"
 
 	.section .text.start, "ax"
 	.global _start, secondary_start
@@ -68,82 +70,18 @@ psci:
 2:	smc	#0
 	ret
 
-/* A synchronous exception of an instruction under test: keep the first ESR, go on behind it. */
 sync:
-	mrs	x0, elr_el1
-	adrp	x1, instructions
-	add	x1, x1, :lo12:instructions
-	cmp	x0, x1
-	b.lo	3f
-	adrp	x1, instructions_end
-	add	x1, x1, :lo12:instructions_end
-	cmp	x0, x1
-	b.hs	3f
-	add	x0, x0, #4
-	msr	elr_el1, x0
-	mrs	x1, tpidr_el1
-	ldr	x0, [x1, #CPU_FAULT]
-	cbnz	x0, 4f
-	mrs	x0, esr_el1
-	orr	x0, x0, #(1 << FAULT_TAKEN_BIT)
-	str	x0, [x1, #CPU_FAULT]
-4:	ldp	x0, x1, [sp], #16
-	eret
-3:	mov	x0, #4
+	handle_sync CPU_FAULT, FAULT_TAKEN_BIT, panic
 panic:
 	mrs	x1, esr_el1
 	mrs	x2, elr_el1
 	b	bare_panic
 
 irq:
-	stp	x2, x3, [sp, #-160]!
-	stp	x4, x5, [sp, #16]
-	stp	x6, x7, [sp, #32]
-	stp	x8, x9, [sp, #48]
-	stp	x10, x11, [sp, #64]
-	stp	x12, x13, [sp, #80]
-	stp	x14, x15, [sp, #96]
-	stp	x16, x17, [sp, #112]
-	stp	x18, x30, [sp, #128]
-	mrs	x0, elr_el1
-	mrs	x1, spsr_el1
-	stp	x0, x1, [sp, #144]
-	bl	bare_irq
-	mov	x2, x0
-	ldp	x0, x1, [sp, #144]
-	orr	x1, x1, x2, lsl #7	/* PSTATE.I, if it is to stop */
-	msr	elr_el1, x0
-	msr	spsr_el1, x1
-	ldp	x4, x5, [sp, #16]
-	ldp	x6, x7, [sp, #32]
-	ldp	x8, x9, [sp, #48]
-	ldp	x10, x11, [sp, #64]
-	ldp	x12, x13, [sp, #80]
-	ldp	x14, x15, [sp, #96]
-	ldp	x16, x17, [sp, #112]
-	ldp	x18, x30, [sp, #128]
-	ldp	x2, x3, [sp], #160
-	ldp	x0, x1, [sp], #16
-	eret
-
-	.macro	vector number, to
-	.balign	128
-	stp	x0, x1, [sp, #-16]!
-	mov	x0, #\number
-	b	\to
-	.endm
+	handle_irq bare_irq
 
 	.section .text.vectors, "ax"
-	.balign	2048
-vectors:
-	.irp	number, 0, 1, 2, 3
-	vector	\number, panic
-	.endr
-	vector	4, sync
-	vector	5, irq
-	.irp	number, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15
-	vector	\number, panic
-	.endr
+	vector_table sync, irq, panic
 
 	/* A fired timer only passes through here, on its way back to EL1; nothing else may come. */
 	.balign	2048

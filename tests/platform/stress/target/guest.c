@@ -27,7 +27,7 @@
 	})
 #define WRITE(reg, value) __asm__ volatile("msr " reg ", %x0" ::"rZ"((uint64_t)(value)) : "memory")
 
-void guest_irq(volatile struct box *box);
+uint64_t guest_irq(volatile struct box *box);
 void guest_main(volatile struct box *box);
 void guest_fault(uint64_t vector, uint64_t esr, uint64_t elr, volatile struct box *box);
 
@@ -94,14 +94,15 @@ static void timer_fired(volatile struct box *box, unsigned int timer)
 	box->armed[timer] = 0;
 }
 
-void guest_irq(volatile struct box *box)
+/* 0: the interrupt returns to where it came from with IRQs as they were. */
+uint64_t guest_irq(volatile struct box *box)
 {
 	uint64_t ia;
 
 	__asm__ volatile("sysl %0, #0, c12, c3, #0" /* GICR CDIA */ : "=r"(ia)::"memory");
 	if (!(ia & CDIA_VALID)) {
 		box->spurious++;
-		return;
+		return 0;
 	}
 	__asm__ volatile("sys #0, c12, c0, #1" /* GSB ACK */ ::: "memory");
 	isb();
@@ -123,6 +124,7 @@ void guest_irq(volatile struct box *box)
 	__asm__ volatile("sys #0, c12, c1, #7\n\t" /* GIC CDEOI */
 			 "sys #0, c12, c2, #0, %0" /* GIC CDDI */ ::"r"(ia & 0xffffffff)
 			 : "memory");
+	return 0;
 }
 
 void guest_fault(uint64_t vector, uint64_t esr, uint64_t elr, volatile struct box *box)

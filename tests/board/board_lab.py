@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A lab for tests: one board in a rack, its ways in, and ways to spoil them."""
+
+from __future__ import annotations
+
+import random
+import select
+import shlex
+import socket
+import sys
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from board_rack import PASSWORD, Keys, Rack, keygen
+
+from harness.targets.board_target import BoardTarget, create
+from harness.targets.spec import TargetSpec
+
+KERNEL = "debian"
+# The machine that emulates the board may be busy with other things.
+DEADLINES = {"boot": 240.0, "command": 90.0, "silence": 20.0}
+Spoil = Callable[[bytes, random.Random], bytes]
+
+
+def silent(_message: str) -> None:
+    """No progress."""
+
+
+class Cable:
+    """A TCP line between here and the board that can be cut, and that may spoil what it carries."""
+
+    def __init__(self, to: int, spoil: Spoil = lambda data, _rng: data) -> None:
+        self._to, self._spoil, self._rng = to, spoil, random.Random(to)
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = int(self._listener.getsockname()[1])
+        self._ends: list[socket.socket] = []
+        self.carried = 0  # bytes from the board
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def cut(self) -> None:
+        """As if somebody stumbled over it; a new connection works."""
+        ends, self._ends = self._ends, []
+        for end in ends:
+            with suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        self._listener.close()
+        self.cut()
+
+    def _accept(self) -> None:
+        with suppress(OSError):
+            while True:
+                here, _ = self._listener.accept()
+                there = socket.create_connection(("127.0.0.1", self._to))
+                self._ends += [here, there]
+                threading.Thread(target=self._carry, args=(here, there), daemon=True).start()
+
+    def _carry(self, here: socket.socket, there: socket.socket) -> None:
+        other = {here: there, there: here}
+        with suppress(OSError), here, there:
+            while True:
+                for end in select.select([here, there], [], [])[0]:
+                    data = end.recv(1 << 16)
+                    if not data:
+                        return
+                    self.carried += len(data) * (end is there)
+                    other[end].sendall(self._spoil(data, self._rng))
+
+
+@dataclass
+class Lab:
+    """``target(NAME, ...)`` opens the board by one of its ways."""
+
+    folder: Path
+    rack: Rack
+    user_key: Path
+
+    @staticmethod
+    def build(folder: Path) -> Lab:
+        user, host = keygen(folder, "user"), keygen(folder, "host")
+        public = user.with_suffix(".pub").read_text()
+        rack = Rack(folder, KERNEL, Keys(host.read_text(), public))
+        return Lab(folder, rack, user)
+
+    @property
+    def plug(self) -> str:
+        rack = Path(__file__).with_name("board_rack.py")
+        return shlex.join([sys.executable, str(rack), str(self.rack.plug)])
+
+    def ssh(
+        self, port: int | None = None, key: Path | None = None, user: str = "lab"
+    ) -> dict[str, Any]:
+        """The ``ssh`` section; what a host is called stands in an ssh_config."""
+        port = port or self.rack.ports.ssh
+        host_key = (key or self.folder / "host").with_suffix(".pub").read_text()
+        known = self.folder / f"known_hosts.{port}.{'other' if key else 'right'}"
+        known.write_text(f"[127.0.0.1]:{port} {host_key}")
+        config = self.folder / f"ssh_config.{port}"
+        config.write_text(
+            f"Host the-board\n  HostName 127.0.0.1\n  Port {port}\n  User lab\n"
+            f"  IdentityFile {self.user_key}\n  IdentitiesOnly yes\n"
+        )
+        return {"host": "the-board", "config": str(config), "known_hosts": str(known)}
+
+    def serial(self, port: int | None = None, password: str = PASSWORD) -> dict[str, Any]:
+        steps = [("login: ", "root"), ("assword: ", password), ("# ", "")]
+        return {
+            "url": f"socket://127.0.0.1:{port or self.rack.ports.console}", "baud": 1_500_000,
+            "login": [{"expect": e, "send": s} for e, s in steps],
+        }  # fmt: skip
+
+    def file(self, power: bool = True, **entry: Any) -> Path:
+        """A boards file with one board, ``b1``."""
+        entry = {"deadlines": DEADLINES, "lock": {"file": str(self.folder / "lock")}, **entry}
+        if power:
+            entry["power"] = {"cycle": f"{self.plug} cycle"}
+        path = self.folder / "boards.yaml"
+        path.write_text(yaml.safe_dump({"boards": {"b1": entry}}))
+        return path
+
+    def target(self, power: bool = True, **entry: Any) -> BoardTarget:
+        """Connected.  HarnessError if that fails."""
+        spec = TargetSpec("board:b1", boards=self.file(power, **entry))
+        return create(spec, silent)
+
+    def close(self) -> None:
+        self.rack.close()

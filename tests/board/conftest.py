@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""One board for all tests here; it is powered on once, and whoever kills it powers it on again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from board_lab import Lab
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.getgroup("board").addoption(
+        "--whole-suite", action="store_true",
+        help="run the whole suite over SSH and serial, not two families (docs/boards.md)",
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    built = Lab.build(tmp_path_factory.mktemp("lab"))
+    built.rack.power("on")
+    yield built
+    built.close()
