@@ -60,7 +60,7 @@ class Kernel:
     modules: tuple[Path, ...] = ()
     cmdline: str = ""
     expect: Expect = Expect()
-    memory: int = 128
+    memory: int = 160
     slowdown: int = 1
 
 

@@ -99,7 +99,7 @@ class StressHost(QemuHost):
         """Start modes of /stress that the host will not survive: nobody waits for them."""
         words = [STRESS, modes, *(f"{key}={value}" for key, value in options.items())]
         payload = b"".join(word.encode() + b"\0" for word in words)
-        self._send(FrameType.EXEC, [payload], Deadline.after(10))
+        self._agent.channel.send(FrameType.EXEC, [payload], Deadline.after(10))
 
     def await_boot(self) -> None:
         """After a reset: wait for the agent.  BootError if it does not come back."""
