@@ -13,9 +13,7 @@ from types import FrameType
 from typing import Final, NamedTuple
 
 from harness.commands.shown import report
-from harness.errors import HarnessError
-
-EXIT_INTERRUPTED = 130
+from harness.errors import EXIT_INTERRUPTED, HarnessError
 
 
 class Command(NamedTuple):

@@ -7,6 +7,11 @@ Nothing in this tree is ever the fault of the kernel under test: that is a verdi
 
 from __future__ import annotations
 
+from typing import Final
+
+EXIT_KERNEL: Final = 1  # a kernel under test is at fault
+EXIT_INTERRUPTED: Final = 130
+
 
 class HarnessError(Exception):
     """Something other than the kernel under test went wrong.

@@ -11,11 +11,10 @@ from pathlib import Path
 
 from harness.commands.images import images_option
 from harness.commands.shown import print_outcomes, progress, report
-from harness.errors import HarnessError, ProvisionError
+from harness.errors import EXIT_KERNEL, HarnessError, ProvisionError
 from harness.provision import Provisioner, load_images, project_root
 from harness.provision.process import child
 
-EXIT_KERNEL = 1
 _PYTEST_FAILED = 1
 
 

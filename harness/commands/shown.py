@@ -21,12 +21,17 @@ def report(error: HarnessError) -> None:
         print(f"  remedy: {error.remedy}", file=sys.stderr)
 
 
+def say(message: str) -> None:
+    """One line of progress, for a log."""
+    print(f"gicv5: {message}", file=sys.stderr, flush=True)
+
+
 @contextmanager
 def progress() -> Iterator[Callable[[str], None]]:
     """Messages to stderr: a spinner for a person, lines for a log."""
     console = Console(stderr=True, highlight=False)
     if not console.is_terminal:
-        yield lambda message: print(f"gicv5: {message}", file=sys.stderr, flush=True)
+        yield say
         return
     with console.status("") as status:
 

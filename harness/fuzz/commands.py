@@ -13,7 +13,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from harness.errors import ConfigError
+from harness.commands.shown import say
+from harness.errors import EXIT_INTERRUPTED, EXIT_KERNEL, ConfigError
 from harness.fuzz.progress import ProgressLine
 from harness.fuzz.repeat import repeat
 from harness.fuzz.sections import is_racy
@@ -31,8 +32,6 @@ if TYPE_CHECKING:
     from harness.fuzz.corpus import Corpus
     from harness.fuzz.fuzzer import Factory, Finding, Fuzzer, Statistics
 
-EXIT_KERNEL: Final = 1
-EXIT_INTERRUPTED: Final = 130
 DEFAULT_SECONDS: Final = 60.0
 EXPECT: Final = {
     "accessors": ("true", "false", "probed"),
@@ -110,7 +109,7 @@ def open_session(options: argparse.Namespace, kernel: str | None) -> Iterator[Se
     from harness.targets.qemu import QemuTarget  # noqa: PLC0415 (heavy; only if it is used)
 
     spec = TargetSpec("qemu", kernel, options.qemu, options.images, options.host_cpus)
-    target = QemuTarget.create(spec, lambda message: print(f"gicv5: {message}", file=sys.stderr))
+    target = QemuTarget.create(spec, say)
     session = Session(target, expectation(target.expect, dict(options.expect)))
     try:
         yield session

@@ -11,9 +11,9 @@ from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from typing import Final, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
-from harness.errors import BootError, HarnessError, ProvisionError, TargetError
+from harness.errors import EXIT_KERNEL, BootError, HarnessError, ProvisionError, TargetError
 from harness.mutants.judge import Interrupted, Lab, Stop, Survey, boot_report
 from harness.mutants.patchfile import DEFAULT_KERNEL, Mutant
 from harness.mutants.results import (
@@ -29,7 +29,6 @@ from harness.provision.cache import digest, file_sha256
 from harness.provision.image_file import image_version
 from harness.provision.worktree import Mutated
 
-EXIT_KERNEL: Final = 1
 Told = Callable[[Mutant, Result], None]
 
 

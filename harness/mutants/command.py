@@ -5,13 +5,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
+from harness.commands.shown import say
 from harness.errors import ConfigError
 from harness.mutants.campaign import Baseline, Campaign, HostKind, Outcome, Plan
 from harness.mutants.judge import Lab, Stop
@@ -70,9 +70,9 @@ def _campaign(
     given: argparse.Namespace, mutants: list[Mutant], store: Store, suite: bool
 ) -> Outcome:
     plan = Plan(mutants, store, suite, given.fuzz, given.fast, given.jobs, given.kernel)
-    provisioner = Provisioner(load_images(given.images), progress=_say)
+    provisioner = Provisioner(load_images(given.images), progress=say)
     told = _teller(len(mutants), suite, time.monotonic())
-    return Campaign(plan, provisioner.work_trees, _labs(given, provisioner), _say, told).run()
+    return Campaign(plan, provisioner.work_trees, _labs(given, provisioner), say, told).run()
 
 
 def _matrix(mutants: list[Mutant], outcome: Outcome) -> Matrix:
@@ -111,10 +111,6 @@ def _selected(mutants: list[Mutant], words: list[str]) -> list[Mutant]:
     return chosen
 
 
-def _say(message: str) -> None:
-    print(f"gicv5: {message}", file=sys.stderr, flush=True)
-
-
 def _teller(total: int, suite: bool, started: float) -> Callable[[Mutant, Result], None]:
     done: list[str] = []
 
@@ -128,7 +124,7 @@ def _teller(total: int, suite: bool, started: float) -> Callable[[Mutant, Result
         elif result.fuzz and result.fuzz.kill:
             how = f"{result.fuzz.kill.number} programs: {result.fuzz.kill.message}"
         seconds = time.monotonic() - started
-        _say(f"{seconds:5.0f} s {len(done)}/{total} {mutant.name}: {status.value} {how[:160]}")
+        say(f"{seconds:5.0f} s {len(done)}/{total} {mutant.name}: {status.value} {how[:160]}")
 
     return told
 

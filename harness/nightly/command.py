@@ -6,13 +6,13 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import sys
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+from harness.commands.shown import say
 from harness.errors import ConfigError, HarnessError
 from harness.nightly.job import JobOptions, command, not_run, read_job, run_job
 from harness.nightly.night import Changes, Night, Outcome, changes, exit_code, night_facts, night_of
@@ -56,8 +56,8 @@ def command_nightly(options: argparse.Namespace) -> int:
         print(f"{len(variants)} variants")
         return 0
     clock = time.monotonic()
-    ready, idle = provision(variants, images, _say)
-    _say(f"running {len(ready)} variants, {options.jobs} at a time")
+    ready, idle = provision(variants, images, say)
+    say(f"running {len(ready)} variants, {options.jobs} at a time")
     job = JobOptions(options.state.absolute(), options.images.absolute(), options.jobs,
                      options.spawner, images.nightly.timeout)  # fmt: skip
     earlier = earlier_nights(options.state)
@@ -109,7 +109,7 @@ def earlier_nights(state: Path) -> list[Night]:
         try:
             nights.append(night_of(json.loads(path.read_text())))
         except (OSError, ValueError, KeyError, TypeError) as e:
-            _say(f"passed over: {path}: {e}")
+            say(f"passed over: {path}: {e}")
     return sorted(nights, key=lambda night: night.started)
 
 
@@ -136,7 +136,3 @@ def show(night: Night, found: Changes, folder: Path, compared: bool) -> None:
     if not compared:
         print("no night before to compare with")
     print(f"{len(night.outcomes)} variants in {night.seconds:.0f} s; {folder / PAGE}")
-
-
-def _say(message: str) -> None:
-    print(f"gicv5: {message}", file=sys.stderr, flush=True)

@@ -12,6 +12,7 @@ from typing import Final
 
 from watchfiles import Change, DefaultFilter, watch
 
+from harness.commands.shown import say
 from harness.errors import ConfigError, HarnessError
 from harness.fuzz.commands import target_options
 from harness.provision import Provisioner, load_images
@@ -46,28 +47,26 @@ def command_watch(options: argparse.Namespace) -> int:
     tree = options.tree.expanduser().resolve()
     if not is_kernel_tree(tree):
         raise ConfigError(f"not a Linux source tree: {tree}", "give a folder with Kconfig")
-    provisioner = Provisioner(load_images(options.images), progress=_say)
+    provisioner = Provisioner(load_images(options.images), progress=say)
     code, verdicts, last = 0, 0, ""
     # The watch begins before the first build, so that no edit during a build is missed.
     for changed in _changes(tree):
         began = time.monotonic()
         if changed:
-            _say(f"changed: {', '.join(changed[:3])}{' ...' if len(changed) > 3 else ''}")
+            say(f"changed: {', '.join(changed[:3])}{' ...' if len(changed) > 3 else ''}")
         try:
             kernel = provisioner.kernel(str(tree))
         except HarnessError as e:
-            _say(f"error: {e}")
+            say(f"error: {e}")
             continue
         if kernel.sha256 == last:
-            _say("the kernel is the same as before")
+            say("the kernel is the same as before")
             continue
         last = kernel.sha256
         built = time.monotonic() - began
         code = child(_pytest(options, tree))
         took = time.monotonic() - began
-        _say(
-            f"{'PASS' if code == 0 else f'exit code {code}'}: {took:.1f} s, built in {built:.1f} s"
-        )
+        say(f"{'PASS' if code == 0 else f'exit code {code}'}: {took:.1f} s, built in {built:.1f} s")
         verdicts += 1
         if verdicts == options.times:
             break
@@ -80,7 +79,7 @@ def _changes(tree: Path) -> Iterator[list[str]]:
                      yield_on_timeout=True, rust_timeout=500, raise_interrupt=True)  # fmt: skip
     next(watching)  # it watches now
     yield []
-    _say(f"watching {tree}; Ctrl-C ends it")
+    say(f"watching {tree}; Ctrl-C ends it")
     for changes in watching:
         if changes:
             yield names(tree, (path for _, path in changes))
@@ -104,7 +103,3 @@ def _or_suite(arguments: Sequence[str]) -> list[str]:
     named = any(Path(a.partition("::")[0]).exists() for a in arguments if not a.startswith("-"))
     suite = [] if named else [str(project_root() / "tests" / "target")]
     return [*arguments, *suite]
-
-
-def _say(message: str) -> None:
-    print(f"gicv5: {message}", file=sys.stderr, flush=True)
