@@ -53,7 +53,7 @@ class KernelEntry(_Section):
     patches: list[str] = Field(default_factory=list)
     selftests: str | None = None
     cmdline: str = ""
-    memory: int = Field(default=160, ge=128)
+    memory: int = Field(default=144, ge=128)
     slowdown: int = Field(default=1, ge=1)
     optional: bool = False
     expect: ExpectEntry = ExpectEntry()

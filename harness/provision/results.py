@@ -60,7 +60,7 @@ class Kernel:
     modules: tuple[Path, ...] = ()
     cmdline: str = ""
     expect: Expect = Expect()
-    memory: int = 160
+    memory: int = 144
     slowdown: int = 1
 
 

@@ -44,7 +44,7 @@ class Machine:
     cpus: int = 1
     idle: bool = False
     trace: Path | None = None  # keep what is recorded in this folder; one file per boot
-    memory: int = 160
+    memory: int = 144
     slowdown: int = 1
 
     def __post_init__(self) -> None:
