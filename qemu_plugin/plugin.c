@@ -48,6 +48,7 @@ static void at_exit(void *unused)
 		sum.traps += s->traps;
 		sum.microexits += s->microexits;
 		sum.cdia += s->cdia;
+		sum.withdrawn += s->withdrawn;
 		sum.spurious += s->spurious;
 		sum.vcdia += s->vcdia;
 		sum.hooks += s->hooks;
@@ -60,16 +61,16 @@ static void at_exit(void *unused)
 	for (unsigned int i = 0; i < GICV5_NR_VMS; i++)
 		vms += platform.gic.vm_mapped[i];
 	fprintf(stderr,
-		"gicv5: stats cpus=%u irs=%llu traps=%llu microexits=%llu cdia=%llu spurious=%llu "
-		"vcdia=%llu hooks=%llu unknown=%llu undelivered=%llu vd=%llu kicks=%llu doorbells=%llu "
+		"gicv5: stats cpus=%u irs=%llu traps=%llu microexits=%llu cdia=%llu withdrawn=%llu "
+		"spurious=%llu vcdia=%llu hooks=%llu unknown=%llu undelivered=%llu vd=%llu kicks=%llu doorbells=%llu "
 		"vms=%u resident=%u\n",
 		platform.gic.nr_cpus, (unsigned long long)sum.irs, (unsigned long long)sum.traps,
 		(unsigned long long)sum.microexits, (unsigned long long)sum.cdia,
-		(unsigned long long)sum.spurious, (unsigned long long)sum.vcdia,
-		(unsigned long long)sum.hooks, (unsigned long long)sum.unknown,
-		(unsigned long long)sum.undelivered, (unsigned long long)sum.vd,
-		(unsigned long long)sum.kicks, (unsigned long long)platform.gic.doorbells, vms,
-		resident);
+		(unsigned long long)sum.withdrawn, (unsigned long long)sum.spurious,
+		(unsigned long long)sum.vcdia, (unsigned long long)sum.hooks,
+		(unsigned long long)sum.unknown, (unsigned long long)sum.undelivered,
+		(unsigned long long)sum.vd, (unsigned long long)sum.kicks,
+		(unsigned long long)platform.gic.doorbells, vms, resident);
 }
 
 static bool parse_args(int argc, char **argv)

@@ -46,15 +46,22 @@ void sysreg_undef(unsigned int cpu, void *ref)
 	platform_unlock();
 }
 
-static void count_insn(struct vcpu_stats *st, const struct gicv5_op *op, bool virt, u64 val)
+static void count_acknowledge(unsigned int cpu, bool virt, u64 val)
 {
-	if (op->reg != GICR_CDIA)
-		return;
-	if (virt)
+	struct vcpu_stats *st = &platform.vcpu[cpu].stats;
+	bool excused;
+
+	if (virt) {
 		st->vcdia++;
+		return;
+	}
+	excused = wire_take_excuse(cpu);
+	st->cdia++;
+	if (val)
+		return;
+	if (excused)
+		st->withdrawn++;
 	else
-		st->cdia++;
-	if (!virt && !val)
 		st->spurious++;
 }
 
@@ -97,7 +104,8 @@ void sysreg_cpuif(unsigned int cpu, void *ref)
 		res = gicv5_insn(gic, cpu, op, virt, val);
 		if (read)
 			val = res;
-		count_insn(&v->stats, op, virt, val);
+		if (op->reg == GICR_CDIA)
+			count_acknowledge(cpu, virt, val);
 	} else if (read) {
 		val = gicv5_icc_read(gic, cpu, op, virt);
 	} else {

@@ -220,8 +220,21 @@ static void sync_spis(void)
 	}
 }
 
+/* Whether one of the SPIs that this CPU no longer listens to holds its IRQ up. */
+static bool loses_spi(const struct wire_cpu *wc, const struct gicv5_signals *sig)
+{
+	for (unsigned int i = 0; i < ARRAY_SIZE(wc->spi); i++) {
+		u32 lost = wc->spi[i] & ~sig->spi[i];
+
+		if (lost && rd(GICD_ISPENDR(i + 1)) & lost)
+			return true;
+	}
+	return false;
+}
+
 static bool sync_other(unsigned int cpu)
 {
+	struct wire_cpu *wc = &platform.wire.cpu[cpu];
 	struct gicv5_signals sig;
 
 	gicv5_phys_signals(&platform.gic, cpu, &sig);
@@ -230,13 +243,18 @@ static bool sync_other(unsigned int cpu)
 	 * el2_guest_irq(). Nor can anyone else silence a doorbell. At worst that
 	 * CPU takes an interrupt and finds none, as can happen on any GIC.
 	 */
-	if (gicv5_virq(&platform.gic, cpu) != platform.wire.cpu[cpu].virq) {
+	if (gicv5_virq(&platform.gic, cpu) != wc->virq) {
 		platform.vcpu[cpu].stats.kicks++;
+		wc->excused = true;
 		ring(cpu);
 	} else if (sig.now) {
 		ring(cpu);
+	} else if (wc->doorbell) {
+		wc->excused = true;
 	}
-	return take_spis(&platform.wire.cpu[cpu], &sig);
+	if (loses_spi(wc, &sig))
+		wc->excused = true;
+	return take_spis(wc, &sig);
 }
 
 static bool sync_own(unsigned int cpu)
@@ -268,6 +286,15 @@ static bool sync_own(unsigned int cpu)
 		wr(GICD_CPENDSGIR, 0xffu << DOORBELL_SGI * 8);
 	}
 	return take_spis(wc, &sig);
+}
+
+bool wire_take_excuse(unsigned int me)
+{
+	struct wire_cpu *wc = &platform.wire.cpu[me];
+	bool excused = wc->excused;
+
+	wc->excused = false;
+	return excused;
 }
 
 void wire_sync(unsigned int me)

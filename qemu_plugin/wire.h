@@ -20,6 +20,7 @@ struct wire_cpu {
 	u32 spi[GICV5_NR_SPIS / 32]; /* SPIs that this CPU listens to */
 	bool doorbell;		     /* the SGI is pending */
 	bool virq;		     /* the list register is occupied */
+	bool excused;		     /* by another CPU, if it takes an interrupt and finds none */
 };
 
 struct wire {
@@ -43,5 +44,10 @@ bool wire_machine_was_reset(void);
 void wire_reset(void);
 /* Make the wires agree with the GICv5, on the thread of CPU @me. */
 void wire_sync(unsigned int me);
+/*
+ * CPU @me acknowledges. True if another CPU has, since it last did, taken away
+ * what it may have been about to take: then finding nothing is no fault.
+ */
+bool wire_take_excuse(unsigned int me);
 
 #endif

@@ -179,6 +179,27 @@ static void test_spi(void)
 	check_lines(0);
 }
 
+/* Finding nothing is excused once, and only where another CPU took an interrupt away */
+static void test_excuse(void)
+{
+	start();
+	on(0, "GIC_CDAFF", (u64)2 << 32 | SPI(200));
+	on(0, "GIC_CDAFF", SPI(200)); /* it is not pending: CPU 2 loses nothing */
+	CHECK_EQ(wire_take_excuse(2), false);
+
+	on(0, "GIC_CDEN", SPI(200));
+	on(0, "GIC_CDPEND", BIT(32) | SPI(200));
+	on(1, "GIC_CDAFF", (u64)2 << 32 | SPI(200));
+	CHECK_EQ(wire_take_excuse(0), true);
+	CHECK_EQ(wire_take_excuse(0), false);
+	CHECK_EQ(wire_take_excuse(2), false);
+	on(2, "GIC_CDAFF", SPI(200)); /* its own doing */
+	CHECK_EQ(wire_take_excuse(2), false);
+
+	on(0, "GIC_CDDIS", SPI(200));
+	CHECK_EQ(wire_take_excuse(0), false);
+}
+
 static void test_lpi(void)
 {
 	start();
@@ -282,6 +303,7 @@ void test_wire(void)
 {
 	test_reset();
 	test_spi();
+	test_excuse();
 	test_lpi();
 	test_ppi();
 	test_virq();

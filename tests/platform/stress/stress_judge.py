@@ -115,21 +115,17 @@ def complaints(lines: Iterable[Line]) -> list[str]:
     return [f"{what}: {line}" for line in judged for what in _RULES[line.mode](line)]
 
 
-def plugin_complaints(
-    stats: dict[str, int], handled: int = -1, after: int = 0, forgiven: int = 0
-) -> list[str]:
+def plugin_complaints(stats: dict[str, int], handled: int = -1, after: int = 0) -> list[str]:
     """What is wrong with the plugin's statistics.
 
     ``handled``: the sum of /proc/interrupts, read shortly before the end; -1: not known.  Each
-    acknowledgement (CDIA) is one interrupt there, but for ``after`` that may have come later.
-    ``forgiven``: so many CDIA may have found nothing, because an interrupt was moved away.
+    acknowledgement (CDIA) is one interrupt there, but for ``after`` that may have come later, and
+    for those from whose CPU another one had just withdrawn the interrupt.
     """
     if not stats:
         return ["the plugin left no statistics"]
-    out = [f"{stats[k]} {k}" for k in ("unknown", "undelivered") if stats[k]]
-    if stats["spurious"] > forgiven:
-        out.append(f"{stats['spurious']} spurious")
-    came = stats["cdia"] - stats["spurious"]
+    out = [f"{stats[k]} {k}" for k in ("spurious", "unknown", "undelivered") if stats[k]]
+    came = stats["cdia"] - stats["spurious"] - stats["withdrawn"]
     if handled >= 0 and not handled <= came <= handled + after:
         out.append(f"{came} interrupts acknowledged, {handled} handled")
     return out

@@ -56,7 +56,6 @@ def test_soak(rig: Rig, cpus: int, request: pytest.FixtureRequest) -> None:
             # On its own: what else runs on a CPU may keep its spinner away.
             lines += host.stress("ipi", seed=lap)
             total += counts(lines)
-            host.forgiven = total["spi.moves"]
             passed = time.monotonic() - start
             if log:
                 with log.open("a") as f:
