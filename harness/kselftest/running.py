@@ -4,8 +4,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final, Protocol
 
 from harness.console import KernelReport, find_reports
@@ -18,6 +19,18 @@ LIMIT_SECONDS: Final = 120.0  # the agent's; the kernel's own for tests of KVM i
 _KILLED: Final = 128 + 9
 _GRACE_SECONDS: Final = 10.0
 _LAST_LINES: Final = 8
+PLACE: Final = "/kselftest"  # in the host's file system
+MEMORY_MIB: Final = 2048  # some map a GiB
+
+
+def places(built: Mapping[str, Path]) -> dict[str, Path]:
+    """Where the host's file system is to have the tests."""
+    return {place(name): path for name, path in built.items()}
+
+
+def place(name: str) -> str:
+    """The same of one of them."""
+    return f"{PLACE}/{name.replace(':', '/')}"
 
 
 class CommandHost(Protocol):
