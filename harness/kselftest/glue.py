@@ -18,7 +18,8 @@ from harness.model.behaviour import Behaviour, HostFacts, LateWrites
 from harness.program import FEATURE_PMU_V3, Capability, InitVcpu, Program, VcpuAttr, flat
 from harness.provision.kbuild import is_kernel_tree
 from harness.provision.paths import project_root
-from harness.report.verdict import Expectation, writes_late
+from harness.report.judge import writes_late
+from harness.report.verdict import Expectation
 from harness.suite import families, programs
 from harness.trace import Trace
 
