@@ -14,7 +14,8 @@ from harness.program import Program
 from harness.targets.base import CommandOutput
 from harness.targets.channel import Channel, Deadline
 from harness.trace import Trace
-from harness.wire import Frame, FrameType, Hello, decode_trace, encode_program, wire_hash
+from harness.wire import Frame, FrameType, Hello, decode_trace, encode_program
+from harness.wire_header import wire_hash
 
 AHEAD: Final = 8  # programs sent before they are asked for, so that the host need not wait
 GRACE_SECONDS: Final = 10.0  # beyond a program's own deadline, which the agent enforces
