@@ -24,8 +24,8 @@ from harness.wire_header import c_header
 
 SOURCES: Final = (
     "guest/frame.c", "guest/host.c", "guest/vm.c", "guest/irs.c", "guest/parse.c",
-    "guest/execute.c", "guest/run.c", "guest/parallel.c", "guest/supervise.c", "guest/probe.c",
-    "kselftest_glue/judge.c",
+    "guest/execute.c", "guest/run.c", "guest/parallel.c", "guest/program.c", "guest/supervise.c",
+    "guest/probe.c", "kselftest_glue/judge.c",
 )  # fmt: skip
 RACE_REPETITIONS: Final = 1000
 GUEST_IMAGE: Final = "obj/el1/guest.bin"  # where the guest build leaves it, beside its ``init``
