@@ -9,7 +9,7 @@ A frame is a header (``FRAME``) and a payload::
     magic "G5FR" | type u16 | zero u16 | sequence u32 | length u32 | crc32 of the payload
 
 harness -> agent  RUN      a program: deadline in ms (u32), number of records (u32), the records
-                  EXEC     a command of the host's own: NUL-separated argv
+                  EXEC     a command of the host's own: timeout in ms (u32), NUL-separated argv
                   QUIT     power off
 agent -> harness  HELLO    what the host is (``Hello``); sent once, first
                   EXECUTING  this program starts (its sequence number; sent before its first ioctl)
@@ -41,6 +41,7 @@ FRAME: Final = struct.Struct("<IHHIII")
 RECORD: Final = struct.Struct("<HBBIQQQ")  # code, vm, vcpu, arg, a, b, c
 RESULT: Final = struct.Struct("<iIQQ")  # ret, status, value, extra
 RUN_HEAD: Final = struct.Struct("<II")  # deadline_ms, records
+EXEC_HEAD: Final = struct.Struct("<I")  # timeout_ms
 TRACE_HEAD: Final = struct.Struct("<III")  # ending, signal, records
 HELLO: Final = struct.Struct("<IIiiiiIi")
 

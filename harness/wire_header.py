@@ -43,6 +43,7 @@ struct wire_frame { uint32_t magic; uint16_t type, zero; uint32_t sequence, leng
 struct wire_record { uint16_t code; uint8_t vm, vcpu; uint32_t arg; uint64_t a, b, c; };
 struct wire_result { int32_t ret; uint32_t status; uint64_t value, extra; };
 struct wire_run { uint32_t deadline_ms, records; };
+struct wire_exec { uint32_t timeout_ms; };
 struct wire_trace { uint32_t ending, signal, records; };
 struct wire_hello {
 \tuint32_t hash, cpus;

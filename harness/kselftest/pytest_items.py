@@ -55,7 +55,8 @@ class SelftestItem(pytest.Item):
     def _run(self) -> Ran:
         session = self.gicv5.opened()
         try:
-            ran = run(session.host(), self.name, place(self.name))  # type: ignore[arg-type]
+            limit = self.config.getoption("gicv5_kselftest_timeout")
+            ran = run(session.host(), self.name, place(self.name), limit)  # type: ignore[arg-type]
         except FirstBootError as e:
             if not self.gicv5.is_worker:  # a worker cannot end the session
                 self.gicv5.stop(e)

@@ -186,15 +186,15 @@ def test_hello() -> None:
 
 
 def test_sizes_are_those_of_the_c_structs() -> None:
-    sizes = [s.size for s in (wire.FRAME, wire.RECORD, wire.RESULT, wire.RUN_HEAD, wire.TRACE_HEAD,
-                              wire.HELLO)]  # fmt: skip
-    assert sizes == [20, 32, 24, 8, 12, 32]
+    sizes = [s.size for s in (wire.FRAME, wire.RECORD, wire.RESULT, wire.RUN_HEAD, wire.EXEC_HEAD,
+                              wire.TRACE_HEAD, wire.HELLO)]  # fmt: skip
+    assert sizes == [20, 32, 24, 8, 4, 12, 32]
 
 
 @pytest.mark.skipif(not shutil.which("cc"), reason="needs a C compiler")
 def test_header_compiles_and_agrees() -> None:
-    structs = ["frame", "record", "result", "run", "trace", "hello"]
-    sizes = [20, 32, 24, 8, 12, 32]
+    structs = ["frame", "record", "result", "run", "exec", "trace", "hello"]
+    sizes = [20, 32, 24, 8, 4, 12, 32]
     checks = "".join(
         f'_Static_assert(sizeof(struct wire_{name}) == {size}, "{name}");\n'
         for name, size in zip(structs, sizes, strict=True)
