@@ -2,6 +2,7 @@
 /* The agent: answers the frames of the harness. */
 #include "agent.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/utsname.h>
@@ -76,12 +77,16 @@ static int run(struct channel *channel, uint32_t sequence, const uint8_t *payloa
 static int exec(struct channel *channel, uint32_t sequence, const uint8_t *payload, size_t size)
 {
 	struct command_output output;
+	struct wire_exec head;
 	int error = channel_flush(channel);
 
 	if (error)
 		return error;
+	if (size < sizeof(head))
+		return reject_errno(channel, sequence, "no command", -EINVAL);
+	memcpy(&head, payload, sizeof(head));
 	host_drop_vm(); /* a command finds the host as it is without us */
-	error = command_run(payload, size, &output);
+	error = command_run(payload + sizeof(head), size - sizeof(head), head.timeout_ms, &output);
 	if (error)
 		return reject_errno(channel, sequence, "no command", error);
 	return channel_send(channel, FRAME_OUTPUT, sequence, &output.status, sizeof(output.status),

@@ -16,7 +16,6 @@
 
 #define OUTPUT_LIMIT (900 << 10)
 #define ARGS_MAX     256
-#define TIMEOUT_MS   120000
 #define POLL_MS	     20 /* a command's own child may keep the pipe open after its end */
 
 static void child(char **argv, int out)
@@ -53,9 +52,9 @@ static bool drain(int fd, char *text, size_t *used)
 	}
 }
 
-static int supervise(pid_t pid, int fd, char *text, size_t *used)
+static int supervise(pid_t pid, int fd, uint32_t timeout_ms, char *text, size_t *used)
 {
-	uint64_t end = now_ms() + TIMEOUT_MS;
+	uint64_t end = now_ms() + timeout_ms;
 	bool open = true;
 	int status = 0;
 
@@ -76,7 +75,8 @@ static int supervise(pid_t pid, int fd, char *text, size_t *used)
 	return status;
 }
 
-int command_run(const uint8_t *packed, size_t size, struct command_output *output)
+int command_run(const uint8_t *packed, size_t size, uint32_t timeout_ms,
+		struct command_output *output)
 {
 	static char text[OUTPUT_LIMIT];
 	char *words = malloc(size + 1), *argv[ARGS_MAX + 1];
@@ -108,7 +108,7 @@ int command_run(const uint8_t *packed, size_t size, struct command_output *outpu
 	close(pipes[1]);
 	if (pid > 0) {
 		setpgid(pid, pid);
-		output->status = (uint32_t)supervise(pid, pipes[0], text, &used);
+		output->status = (uint32_t)supervise(pid, pipes[0], timeout_ms, text, &used);
 		output->text = text;
 		output->size = used;
 	}

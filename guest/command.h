@@ -12,5 +12,6 @@ struct command_output {
 	size_t size;
 };
 
-/* Run a command to its end or the timeout.  0 or a negative errno; -EINVAL: no argv. */
-int command_run(const uint8_t *argv, size_t size, struct command_output *output);
+/* Run a command to its end, or kill it.  0 or a negative errno; -EINVAL: no argv. */
+int command_run(const uint8_t *argv, size_t size, uint32_t timeout_ms,
+		struct command_output *output);

@@ -1,19 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Execute a program: one ioctl per record. */
+/* Execute an operation: one ioctl per record. */
 #include <errno.h>
 #include <linux/kvm.h>
 #include <string.h>
 
+#include "attribute.h"
 #include "counter.h"
 #include "host.h"
 #include "irs.h"
 #include "kernel.h"
-#include "mark.h"
 #include "program.h"
 #include "vm.h"
-
-/* Nothing is ever mapped that low (vm.mmap_min_addr). */
-#define UNMAPPED_ADDRESS 8
 
 /* Larger than what any attribute or register writes. */
 union buffer {
@@ -24,28 +21,6 @@ union buffer {
 static struct wire_result done(int ret)
 {
 	return (struct wire_result){ .ret = ret < 0 ? ret : 0, .status = STATUS_DONE };
-}
-
-unsigned long attribute_request(unsigned int action)
-{
-	static const unsigned long requests[] = {
-		[ACTION_SET] = KVM_SET_DEVICE_ATTR,
-		[ACTION_GET] = KVM_GET_DEVICE_ATTR,
-		[ACTION_HAS] = KVM_HAS_DEVICE_ATTR,
-	};
-
-	return requests[action];
-}
-
-uint64_t attribute_address(const struct wire_record *record, const void *buffer)
-{
-	switch (record->arg >> 8 & 0xff) {
-	case POINTER_VALUE:
-		return (uintptr_t)buffer;
-	case POINTER_UNMAPPED:
-		return UNMAPPED_ADDRESS;
-	}
-	return 0;
 }
 
 static int attribute(int fd, const struct wire_record *record, const void *buffer)
@@ -186,21 +161,4 @@ uint32_t execute_one(uint32_t index, unsigned int branch)
 	}
 	__atomic_store_n(&mine->record, NO_RECORD, __ATOMIC_RELEASE);
 	return index + 1;
-}
-
-void program_execute(void)
-{
-	const struct program *program = (const struct program *)&progress.program;
-	uint32_t operation = 0;
-
-	progress.width = 1;
-	ist_reset();
-	for (uint32_t i = 0; i < program->count;) {
-		mark(MARK_OPERATION(progress.sequence, operation++));
-		if (program->records[i].code == OP_PARALLEL)
-			i = parallel_execute(i);
-		else
-			i = execute_one(i, 0);
-	}
-	mark(MARK_OPERATION(progress.sequence, operation)); /* its VMs go */
 }

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "attribute.h"
 #include "channel.h"
 #include "host.h"
 #include "kernel.h"

@@ -52,9 +52,5 @@ void vm_bury_all(void);
 int vcpu_init(unsigned int vm, unsigned int vcpu, uint32_t features);
 int vcpu_set_entry(unsigned int vm, unsigned int vcpu);
 
-/* The ioctl of a record's action (an ACTION_*), and the address that its POINTER_* stands for. */
-unsigned long attribute_request(unsigned int action);
-uint64_t attribute_address(const struct wire_record *record, const void *buffer);
-
 /* Execute a RUN record and the guest operations behind it; ``index`` is its own number. */
 void vcpu_run(const struct wire_record *record, uint32_t index, unsigned int branch);

@@ -16,8 +16,12 @@ from dataclasses import dataclass, field
 from enum import Enum, IntEnum
 from typing import Final
 
+from harness.guest_ops import GuestOp, IrsRead, IrsWrite, Read, Spin, Wfi, Window, Write
 from harness.irs import Table
 from harness.ppi import Register, reg
+
+# What a program says, whoever does it, is to be had here.
+__all__ = ["GuestOp", "IrsRead", "IrsWrite", "Read", "Spin", "Wfi", "Window", "Write"]
 
 MAX_VMS: Final = 4
 MAX_VCPUS: Final = 8
@@ -73,67 +77,6 @@ class Pointer(IntEnum):
     NULL = 1
     UNMAPPED = 2
 
-
-# --- what the guest does -------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Read:
-    """MRS (or SYSL for an instruction): the result's value is what was read."""
-
-    reg: Register
-
-
-@dataclass(frozen=True, slots=True)
-class Write:
-    """MSR (or SYS), then ISB.  A readable register is read back: that is the result's value."""
-
-    reg: Register
-    value: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Wfi:
-    """WFI with interrupts masked.  DONE if it completes; BLOCKED if it has not ``wait_ms`` after
-    the guest reached it: then the vCPU thread is interrupted, the rest is NOT_REACHED."""
-
-
-@dataclass(frozen=True, slots=True)
-class Window:
-    """Unmask IRQ for one instruction.  The handler acknowledges, drops and deactivates each
-    interrupt, and switches a timer that fired off.  Value: number of interrupts taken, at most 64;
-    extra: the INTID of the first (0 if none)."""
-
-
-@dataclass(frozen=True, slots=True)
-class IrsRead:
-    """Load from the VM's IRS: ``offset`` (a multiple of 4) from IRS_BASE, 32 bits, or 64 if
-    ``wide``.  The result's value is what was loaded.
-
-    Where KVM emulates no IRS, the access ends the Run: OTHER, with exit reason KVM_EXIT_MMIO.
-    """
-
-    offset: int
-    wide: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class IrsWrite:
-    """Store to the VM's IRS, in the same way."""
-
-    offset: int
-    value: int = 0
-    wide: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Spin:
-    """Busy-wait this long by the counter (CNTVCT_EL0), without an exit; at most MAX_DELAY_NS."""
-
-    ns: int
-
-
-GuestOp = Read | Write | Wfi | Window | IrsRead | IrsWrite | Spin
 
 # --- what userspace does -------------------------------------------------------------------------
 

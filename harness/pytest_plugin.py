@@ -89,6 +89,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="the kernel tree that they are built from (default: the kernel's own sources)",
     )  # fmt: skip
     group.addoption(
+        "--kselftest-timeout", dest="gicv5_kselftest_timeout", metavar="SECONDS", type=float,
+        default=120.0, help="for each of them (default: 120, as the kernel has it for KVM's)",
+    )  # fmt: skip
+    group.addoption(
         "--results", dest="gicv5_results", metavar="DIR",
         default=os.environ.get("AVOCADO_TEST_OUTPUTDIR") or "gicv5-results",
         help="where results and the artefacts of failures go (default: gicv5-results; in a job of "

@@ -20,11 +20,11 @@ _CLANG_FORMAT = (Need("clang-format", ("clang-format",)),)
 _BROWSER = (Need("chromium", ("chromium", "chromium-browser", "google-chrome")),)
 
 
-def test_options(_: argparse.ArgumentParser) -> None:  # noqa: PT019 (not a test)
-    """None."""
+def test_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--long", action="store_true", help="also what takes hours (docs/ci.md)")
 
 
-def command_test(_options: argparse.Namespace) -> int:
+def command_test(options: argparse.Namespace) -> int:
     """All of the project's own checks, to the end, whatever fails; 0 only if all passed."""
     root = project_root()
     say = partial(print, "gicv5:", file=sys.stderr)
@@ -35,7 +35,7 @@ def command_test(_options: argparse.Namespace) -> int:
         say(f"no browser: {error.what}")
     outcomes: list[tuple[str, str, int, float]] = []
     with tempfile.TemporaryDirectory(prefix="gicv5-test.") as scratch:
-        for name, argv in _checks(root, Path(scratch)):
+        for name, argv in _checks(root, Path(scratch), options.long):
             print(f"\n{name}", flush=True)
             start = time.monotonic()
             code = child(argv, cwd=root)
@@ -44,8 +44,9 @@ def command_test(_options: argparse.Namespace) -> int:
     return 1 if any(code for _, _, code, _ in outcomes) else 0
 
 
-def _checks(root: Path, scratch: Path) -> list[tuple[str, list[str]]]:
+def _checks(root: Path, scratch: Path, long: bool) -> list[tuple[str, list[str]]]:
     python = [sys.executable, "-m"]
+    selfcheck = [*python, "pytest", "-q", "tests/selfcheck", *(["--long"] if long else [])]
     # kernel/ follows the kernel's own style, which checkpatch knows and clang-format does not.
     sources = sorted(
         str(path.relative_to(root))
@@ -63,5 +64,5 @@ def _checks(root: Path, scratch: Path) -> list[tuple[str, list[str]]]:
         ("tests/unit", [*python, "pytest", "-q", "tests/unit"]),
         ("tests/platform", [*python, "pytest", "-q", "tests/platform"]),
         ("tests/board", [*python, "pytest", "-q", "tests/board"]),
-        ("tests/selfcheck", [*python, "pytest", "-q", "tests/selfcheck"]),
+        ("tests/selfcheck", selfcheck),
     ]

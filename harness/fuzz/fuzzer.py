@@ -39,8 +39,9 @@ from harness.program import (
     init_device,
 )
 from harness.report.facts import host_facts
+from harness.report.judge import MIN_CPUS
 from harness.report.session import Session
-from harness.report.verdict import MIN_CPUS, Outcome, Verdict
+from harness.report.verdict import Outcome, Verdict
 from harness.suite.shapes import needs_of
 from harness.trace import steps
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from harness.fuzz.sections import mapped
 from harness.model import Model
 from harness.model.executor import Worlds
-from harness.model.state import NotModelled, TimeDependent
+from harness.model.refusals import NotModelled, TimeDependent
 from harness.program import BranchOp, Delay, Op, Parallel, Program, Run
 from harness.suite.shapes import BRIEFLY
 from harness.trace import RunEnd, Trace, steps

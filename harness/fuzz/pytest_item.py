@@ -6,7 +6,7 @@ from __future__ import annotations
 import secrets
 from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -15,10 +15,8 @@ from harness.fuzz.commands import report, status
 from harness.fuzz.corpus import Corpus
 from harness.fuzz.fuzzer import Factory, Fuzzer
 from harness.fuzz.progress import ProgressLine
+from harness.report.pytest_target import TargetSession
 from harness.report.verdict import Verdict
-
-if TYPE_CHECKING:
-    from harness.report.pytest_session import TargetSession
 
 
 class FuzzFailed(Exception):

@@ -14,18 +14,18 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from harness import wire
 from harness.fuzz.sections import is_racy
 from harness.kselftest.tables import Case, c_tables, capabilities_h
 from harness.program import Program
 from harness.provision.paths import project_root
 from harness.report.listing import Lister
 from harness.trace import Trace
+from harness.wire_header import c_header
 
 SOURCES: Final = (
     "guest/frame.c", "guest/host.c", "guest/vm.c", "guest/irs.c", "guest/parse.c",
-    "guest/execute.c", "guest/run.c", "guest/parallel.c", "guest/supervise.c", "guest/probe.c",
-    "kselftest_glue/judge.c",
+    "guest/execute.c", "guest/run.c", "guest/parallel.c", "guest/program.c", "guest/supervise.c",
+    "guest/probe.c", "kselftest_glue/judge.c",
 )  # fmt: skip
 RACE_REPETITIONS: Final = 1000
 GUEST_IMAGE: Final = "obj/el1/guest.bin"  # where the guest build leaves it, beside its ``init``
@@ -55,7 +55,7 @@ def _parts(program: Program, allowed: Sequence[Trace], image: bytes, about: str)
     yield " */"
     yield "#define _GNU_SOURCE"
     yield "#include <sys/mount.h>\n#include <sys/reboot.h>\n#include <sys/stat.h>"
-    yield (wire.c_header() + capabilities_h()).replace(_ONCE, "")
+    yield (c_header() + capabilities_h()).replace(_ONCE, "")
     included, taken = {"wire.h", "capabilities.h"}, set[str]()
     for name in SOURCES:
         yield _apart(_source(name, included), Path(name).stem, taken)

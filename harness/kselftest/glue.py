@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from harness import wire
 from harness.errors import ConfigError
 from harness.kselftest.tables import Case, Variant, c_tables, capabilities_h
 from harness.model import Model
@@ -18,9 +17,11 @@ from harness.model.behaviour import Behaviour, HostFacts, LateWrites
 from harness.program import FEATURE_PMU_V3, Capability, InitVcpu, Program, VcpuAttr, flat
 from harness.provision.kbuild import is_kernel_tree
 from harness.provision.paths import project_root
-from harness.report.verdict import Expectation, writes_late
+from harness.report.judge import writes_late
+from harness.report.verdict import Expectation
 from harness.suite import families, programs
 from harness.trace import Trace
+from harness.wire_header import c_header
 
 TARGET: Final = "kvm/gicv5_ppi"  # as TARGETS= of the kernel's make takes it
 FOLDER: Final = Path("tools/testing/selftests", TARGET)
@@ -104,7 +105,7 @@ def files(declared: Expectation) -> dict[str, bytes]:
         if path.is_file():
             out[str(Path("guest", path.relative_to(root / "guest")))] = path.read_bytes()
     texts = {
-        "guest/wire.h": wire.c_header(), "capabilities.h": capabilities_h(),
+        "guest/wire.h": c_header(), "capabilities.h": capabilities_h(),
         "tests.h": _tests_h(declared),
         "witness.c": _data("witness", "what all families ask first", declared,
                            [programs()[WITNESS]]),

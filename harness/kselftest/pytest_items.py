@@ -7,36 +7,22 @@ one item for each subtest (see ``judge``).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from _pytest.runner import runtestprotocol
 
 from harness.errors import HarnessError
-from harness.kselftest.running import Judged, Ran, judge, run
+from harness.kselftest.running import Judged, Ran, judge, place, run
+from harness.report.pytest_target import TargetSession
 from harness.report.session import FirstBootError
 from harness.report.verdict import Verdict
-
-if TYPE_CHECKING:
-    from harness.report.pytest_session import TargetSession
-
-PLACE = "/kselftest"  # in the host's file system
-MEMORY_MIB = 2048  # some map a GiB
 
 
 class SelftestFailed(Exception):
     """The text is all that is to be shown."""
-
-
-def places(built: Mapping[str, Path]) -> dict[str, Path]:
-    """Where the host's file system is to have the tests."""
-    return {place(name): path for name, path in built.items()}
-
-
-def place(name: str) -> str:
-    return f"{PLACE}/{name.replace(':', '/')}"
 
 
 class SelftestItem(pytest.Item):
@@ -69,9 +55,10 @@ class SelftestItem(pytest.Item):
     def _run(self) -> Ran:
         session = self.gicv5.opened()
         try:
-            ran = run(session.host(), self.name, place(self.name))  # type: ignore[arg-type]
+            limit = self.config.getoption("gicv5_kselftest_timeout")
+            ran = run(session.host(), self.name, place(self.name), limit)  # type: ignore[arg-type]
         except FirstBootError as e:
-            if not hasattr(self.config, "workerinput"):  # a worker cannot end the session
+            if not self.gicv5.is_worker:  # a worker cannot end the session
                 self.gicv5.stop(e)
             ran = Ran(self.name, lost=str(e))
         except HarnessError as e:

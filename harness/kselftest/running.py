@@ -4,8 +4,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final, Protocol
 
 from harness.console import KernelReport, find_reports
@@ -14,10 +15,21 @@ from harness.report.verdict import Verdict
 from harness.targets.base import CommandOutput, HostLost
 
 PASSED, SKIPPED = 0, 4  # KSFT_PASS, KSFT_SKIP: tools/testing/selftests/kselftest.h
-LIMIT_SECONDS: Final = 120.0  # the agent's; the kernel's own for tests of KVM is the same
+LIMIT_SECONDS: Final = 120.0  # tools/testing/selftests/kvm/settings has the same
 _KILLED: Final = 128 + 9
-_GRACE_SECONDS: Final = 10.0
 _LAST_LINES: Final = 8
+PLACE: Final = "/kselftest"  # in the host's file system
+MEMORY_MIB: Final = 2048  # some map a GiB
+
+
+def places(built: Mapping[str, Path]) -> dict[str, Path]:
+    """Where the host's file system is to have the tests."""
+    return {place(name): path for name, path in built.items()}
+
+
+def place(name: str) -> str:
+    """The same of one of them."""
+    return f"{PLACE}/{name.replace(':', '/')}"
 
 
 class CommandHost(Protocol):
@@ -40,6 +52,7 @@ class Ran:
     seconds: float = 0.0
     console: str = ""
     lost: str = ""
+    limit: float = LIMIT_SECONDS
 
     @property
     def reports(self) -> tuple[KernelReport, ...]:
@@ -47,7 +60,7 @@ class Ran:
 
     @property
     def timed_out(self) -> bool:
-        return self.status == _KILLED and self.seconds >= LIMIT_SECONDS
+        return self.status == _KILLED and self.seconds >= self.limit
 
 
 @dataclass(frozen=True)
@@ -60,17 +73,17 @@ class Judged:
     expected_failure: bool = False  # XFAIL, TODO
 
 
-def run(host: CommandHost, name: str, path: str) -> Ran:
-    """Run a test that the host's file system has."""
+def run(host: CommandHost, name: str, path: str, limit: float = LIMIT_SECONDS) -> Ran:
+    """Run a test that the host's file system has, for ``limit`` seconds at most."""
     console = host.console_size()
     start = time.monotonic()
     try:
-        done = host.command([path], LIMIT_SECONDS + _GRACE_SECONDS)
+        done = host.command([path], limit)
     except HostLost as e:
         seconds = time.monotonic() - start
         return Ran(name, seconds=seconds, console=host.console(console), lost=e.what)
     seconds = time.monotonic() - start
-    return Ran(name, done.status, done.text, seconds, host.console(console))
+    return Ran(name, done.status, done.text, seconds, host.console(console), limit=limit)
 
 
 def judge(ran: Ran) -> list[Judged]:
@@ -104,7 +117,7 @@ def _whole(ran: Ran, report: Report, subtests: list[Judged]) -> Judged:
     if ran.reports:
         return Judged("", Verdict.CRASH, f"the kernel reported: {ran.reports[0].summary}")
     if ran.timed_out:
-        return Judged("", Verdict.FAIL, f"TIMEOUT: no end after {LIMIT_SECONDS:.0f} s\n{last}")
+        return Judged("", Verdict.FAIL, f"TIMEOUT: no end after {ran.seconds:.0f} s\n{last}")
     failed = any(each.verdict is Verdict.FAIL for each in subtests)
     if ran.status not in (PASSED, SKIPPED) and not failed:
         return Judged("", Verdict.FAIL, f"exit status {ran.status}\n{last}")

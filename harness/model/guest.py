@@ -18,7 +18,8 @@ from harness.model import vgic
 from harness.model.behaviour import HostFacts
 from harness.model.cpuif import CpuInterface, Known, family, is_ppi
 from harness.model.pause import NOTHING, Pause, Touch
-from harness.model.state import NotModelled, TimeDependent, Vcpu, Vm
+from harness.model.refusals import NotModelled, TimeDependent
+from harness.model.state import Vcpu, Vm
 from harness.model.timers import Timer
 from harness.ppi import CNTP, CNTV, U64, Register, bits, ppi_intid, reg
 from harness.program import IRS_BASE, GuestOp, IrsRead, IrsWrite, Read, Spin, Wfi, Window, Write

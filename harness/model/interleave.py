@@ -31,16 +31,14 @@ from collections.abc import Generator, Hashable
 from copy import copy
 from dataclasses import dataclass, field, replace
 from enum import Enum
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from harness import program as p
+from harness.model.execution import Execution
 from harness.model.pause import NOTHING, Pause, Touch
-from harness.model.state import NotModelled
+from harness.model.refusals import NotModelled
 from harness.model.touches import touches
 from harness.trace import Result, branch_letter
-
-if TYPE_CHECKING:
-    from harness.model.executor import Execution
 
 MAX_STATES: Final = 1000  # in which there was a choice; a program that has more is not modelled
 
@@ -75,7 +73,9 @@ def interleavings(start: Execution, section: p.Parallel) -> list[End]:
     ))  # fmt: skip
     start = start.clone()
     start.touching = {
-        id(op): touches(start, op) for branch in section.branches for op in branch.ops
+        id(op): touches(start.behaviour, start.vms, op)
+        for branch in section.branches
+        for op in branch.ops
     }
     ends: dict[Hashable, tuple[Move, ...]] = {}
     seen: set[Hashable] = set()

@@ -13,7 +13,8 @@ from harness import program as p
 from harness.model import accessors, vgic
 from harness.model import irs as kvm_irs
 from harness.model.behaviour import Behaviour, HostFacts, LateWrites
-from harness.model.state import CYCLE_COUNTER, NotModelled, Refused, Vcpu, Vm, private_irqs
+from harness.model.refusals import NotModelled, Refused
+from harness.model.state import CYCLE_COUNTER, Irs, Vcpu, Vm, private_irqs
 from harness.ppi import BY_ENCODING, NR_PPIS, PMUIRQ, Register, ppi_intid
 from harness.trace import Result
 
@@ -63,7 +64,7 @@ def create_device(vm: Vm, op: p.CreateDevice, behaviour: Behaviour) -> None:
     if any(vcpu.has_run for vcpu in vm.vcpus):
         raise Refused(EBUSY)
     vm.create_vgic()
-    vm.irs = kvm_irs.Irs() if behaviour.irs else None
+    vm.irs = Irs() if behaviour.irs else None
 
 
 def create_vcpu(vm: Vm, op: p.CreateVcpu, host: HostFacts) -> None:

@@ -9,15 +9,16 @@ that nobody saw is not known (its bits are masked); a rule that nobody saw is No
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from errno import E2BIG, EBUSY, EEXIST, EFAULT, EINVAL, ENXIO
 from typing import Final
 
 from harness import program as p
 from harness.irs import IST_LEVEL, IST_PENDING, Table, spi_intid
 from harness.irs import IrsRegister as Reg
-from harness.model.ist import PRIORITY, PRIORITY_SHIFT, Ists
-from harness.model.state import NotModelled, Refused, Vm
+from harness.model.ist import PRIORITY, PRIORITY_SHIFT
+from harness.model.refusals import NotModelled, Refused
+from harness.model.state import Irs, Vm
 from harness.ppi import U64
 
 Known = tuple[int, int]
@@ -39,29 +40,6 @@ VALID: Final = 1
 BASE_ADDRESS: Final = 0x00FF_FFFF_FFFF_FFC0
 REGISTERS: Final = frozenset(int(register) for register in Reg)
 UNKNOWN: Final[Known] = (0, 0)
-
-
-@dataclass(slots=True)
-class Irs:
-    """struct vgic_v5_irs and what belongs to it, of one VM."""
-
-    address: int | None = None
-    spis: int = 0  # 0: not chosen yet
-    spis_unsure: bool = False  # an INIT that failed may or may not have chosen the default
-    enabled: bool = False  # CR0.IRSEN
-    spi_selected: int = 0
-    pe_selected: int = 0
-    base: int = 0  # IST_BASER
-    id_bits: int = 0  # IST_CFGR.LPI_ID_BITS
-    restored: bool = False  # userspace wrote a valid IST_BASER: the IST comes with the restore
-    level: set[int] = field(default_factory=set)  # SPIs with SPI_CFGR.TM
-    lines: set[int] = field(default_factory=set)  # of them, those that userspace holds up
-    ists: Ists = field(default_factory=Ists)
-
-    @property
-    def lpis(self) -> int:
-        """How many LPIs the guest has made room for."""
-        return 1 << self.ists.bits[Table.LPI] if Table.LPI in self.ists.bits else 0
 
 
 def init(irs: Irs) -> None:

@@ -19,7 +19,7 @@ from harness.irs import (
     IST_PENDING,
     Table,
 )
-from harness.model.state import NotModelled
+from harness.model.refusals import NotModelled
 
 PRIORITY_SHIFT: Final = 11
 PRIORITY: Final = 0x1F << PRIORITY_SHIFT

@@ -5,10 +5,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import Protocol
 
-if TYPE_CHECKING:
-    from harness.model.guest import Guest
+
+class Interruptible(Protocol):
+    """A guest that runs: an interrupt of the host makes it exit and enter again."""
+
+    def exit(self) -> None: ...
+
+    def enter(self) -> None: ...
+
+    @property
+    def unseen(self) -> bool:
+        """Whether that would show the guest something new."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,4 +60,4 @@ class Pause:
     later: Touch | None = None
     wait: Callable[[], bool] | None = None
     give_up: Callable[[], None] | None = None
-    guest: Guest | None = None
+    guest: Interruptible | None = None

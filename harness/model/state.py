@@ -10,31 +10,19 @@ from __future__ import annotations
 from collections.abc import Hashable
 from copy import copy, deepcopy
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import Final, Protocol
 
+from harness.irs import Table
+from harness.model.ist import Ists
 from harness.model.timers import Timer
 from harness.ppi import CNTHP, CNTHV, CNTP, CNTV, NR_PPIS, PMUIRQ, SW_PPI, mask_of, ppi_intid
 from harness.program import mpidr_affinity
 
-if TYPE_CHECKING:
-    from harness.model.guest import Guest
-    from harness.model.irs import Irs
 
+class Keyed(Protocol):
+    """A guest that runs, as far as the state goes."""
 
-class Refused(Exception):
-    """The kernel returns this errno."""
-
-    def __init__(self, errno: int) -> None:
-        super().__init__(errno)
-        self.errno = errno
-
-
-class NotModelled(ValueError):
-    """The program does something that the model has no rule for."""
-
-
-class TimeDependent(ValueError):
-    """What happens next depends on when it happens, so no trace is the right one."""
+    def key(self) -> Hashable: ...
 
 
 @dataclass(slots=True)
@@ -106,7 +94,7 @@ class Vcpu:
     has_run: bool = False  # vcpu_has_run_once(): a first run got through all its steps
     stopped: bool = False  # powered off
     locked: bool = False  # kvm_vcpu.mutex: one of its ioctls is under way
-    guest: Guest | None = None  # between entry and exit of a KVM_RUN
+    guest: Keyed | None = None  # between entry and exit of a KVM_RUN
     restart: bool = False  # the agent will set PC and x0 before the next KVM_RUN
     virtual_irq: bool = False  # HCR_EL2.VI or VF, from KVM_IRQ_LINE without a vGIC
 
@@ -154,6 +142,29 @@ class Vcpu:
             (pmu.created, pmu.irq, pmu.enable, pmu.overflow, pmu.interrupt),
             self.guest.key() if self.guest else None,
         )  # fmt: skip
+
+
+@dataclass(slots=True)
+class Irs:
+    """struct vgic_v5_irs and what belongs to it, of one VM."""
+
+    address: int | None = None
+    spis: int = 0  # 0: not chosen yet
+    spis_unsure: bool = False  # an INIT that failed may or may not have chosen the default
+    enabled: bool = False  # CR0.IRSEN
+    spi_selected: int = 0
+    pe_selected: int = 0
+    base: int = 0  # IST_BASER
+    id_bits: int = 0  # IST_CFGR.LPI_ID_BITS
+    restored: bool = False  # userspace wrote a valid IST_BASER: the IST comes with the restore
+    level: set[int] = field(default_factory=set)  # SPIs with SPI_CFGR.TM
+    lines: set[int] = field(default_factory=set)  # of them, those that userspace holds up
+    ists: Ists = field(default_factory=Ists)
+
+    @property
+    def lpis(self) -> int:
+        """How many LPIs the guest has made room for."""
+        return 1 << self.ists.bits[Table.LPI] if Table.LPI in self.ists.bits else 0
 
 
 # arch_timer.c default_ppi[], in the order of the TIMER attributes: vtimer, ptimer, hvtimer, hptimer

@@ -21,17 +21,17 @@ What several vCPUs set to one and the same value has a part for each: their orde
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Mapping
 from functools import cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from harness import program as p
 from harness.model.behaviour import Behaviour, Finalize
 from harness.model.pause import NOTHING, Touch
-from harness.model.state import NotModelled, Vm
+from harness.model.refusals import NotModelled
+from harness.model.state import Vm
 
-if TYPE_CHECKING:
-    from harness.model.executor import Execution
+Vms = Mapping[int, Vm]
 
 
 @cache
@@ -66,7 +66,7 @@ def first_run(behaviour: Behaviour, vm: int, state: Vm, index: int) -> FirstRun:
     )
 
 
-def touches(execution: Execution, op: p.Op) -> Touch:
+def touches(behaviour: Behaviour, vms: Vms, op: p.Op) -> Touch:
     """All that an operation of a branch may touch, from its start to its end."""
     match op:
         case p.Delay():
@@ -74,63 +74,65 @@ def touches(execution: Execution, op: p.Op) -> Touch:
         case p.CloseVm():
             return Touch.of(writes=[("files", op.vm)])
         case p.CopyReg():
-            return _sysregs(execution, op.vm) | _sysregs(execution, op.to_vm, write=True)
+            return _sysregs(vms, op.vm) | _sysregs(vms, op.to_vm, write=True)
         case p.DeviceAttr(group=p.GRP_CPU_SYSREGS):
-            return _sysregs(execution, op.vm, write=op.action is p.Action.SET)
+            return _sysregs(vms, op.vm, write=op.action is p.Action.SET)
         case p.DeviceAttr(action=p.Action.SET):
             return files(op.vm) | Touch.of(writes=[("init", op.vm)])
         case p.DeviceAttr():
             return files(op.vm) | Touch.of([("init", op.vm)])
         case p.CreateDevice():
-            return _sysregs(execution, op.vm) | Touch.of(writes=[
-                ("files", op.vm), ("init", op.vm), ("timers", op.vm), *_edges(execution, op.vm)
+            return _sysregs(vms, op.vm) | Touch.of(writes=[
+                ("files", op.vm), ("init", op.vm), ("timers", op.vm), *_edges(vms, op.vm)
             ])  # fmt: skip
         case p.IrqLine():
-            return files(op.vm) | Touch.of([("init", op.vm)], _edges(execution, op.vm, op.vcpu))
+            return files(op.vm) | Touch.of([("init", op.vm)], _edges(vms, op.vm, op.vcpu))
         case p.OneReg() | p.InitVcpu() | p.VcpuAttr() | p.Run():
-            return files(op.vm) | _of_vcpu(execution, op)
+            return files(op.vm) | _of_vcpu(behaviour, vms, op)
     raise NotModelled(f"{type(op).__name__} in a parallel section")
 
 
-def _of_vcpu(execution: Execution, op: p.OneReg | p.InitVcpu | p.VcpuAttr | p.Run) -> Touch:
-    vm = execution.vms.get(op.vm)
+def _of_vcpu(
+    behaviour: Behaviour, vms: Vms, op: p.OneReg | p.InitVcpu | p.VcpuAttr | p.Run
+) -> Touch:
+    vm = vms.get(op.vm)
     if vm is None or op.vcpu not in vm.slots:
         return NOTHING
     index = vm.slots[op.vcpu].index
     mutex = Touch.of([("edge", op.vm, index)], [("mutex", op.vm, index)])
     match op:
         case p.OneReg():
-            return mutex | Touch.of([("features", op.vm), *_each("ran", execution, op.vm)])
+            return mutex | Touch.of([("features", op.vm), *_each("ran", vms, op.vm)])
         case p.InitVcpu():
             return mutex | Touch.of(writes=[("features", op.vm), ("mpidr", op.vm)])
         case p.VcpuAttr():
             return mutex | Touch.of(
-                [("init", op.vm), ("features", op.vm), *_each("immutable", execution, op.vm)],
+                [("init", op.vm), ("features", op.vm), *_each("immutable", vms, op.vm)],
                 [("timers", op.vm), ("owners", op.vm, index)],
             )
         case p.Run():
-            for step in first_run(execution.behaviour, op.vm, vm, index):
+            for step in first_run(behaviour, op.vm, vm, index):
                 mutex |= step
             return mutex
 
 
-def _sysregs(execution: Execution, vm: int, write: bool = False) -> Touch:
+def _sysregs(vms: Vms, vm: int, write: bool = False) -> Touch:
     """A register access tries every vCPU's mutex; a SET looks whether a vCPU has run."""
     names = ("mutex", "table", "edge", *(("ran",) if write else ()))
-    parts = [part for name in names for part in _each(name, execution, vm)]
+    parts = [part for name in names for part in _each(name, vms, vm)]
     registers = Touch.of([("regs", vm)], [("regs", vm)] if write else [])
     return files(vm) | registers | Touch.of([("init", vm), ("mpidr", vm), *parts])
 
 
-def _each(name: str, execution: Execution, vm: int) -> list[Hashable]:
+def _each(name: str, vms: Vms, vm: int) -> list[Hashable]:
     """Each vCPU's part."""
-    count = len(execution.vms[vm].vcpus) if vm in execution.vms else 0
+    count = len(vms[vm].vcpus) if vm in vms else 0
     return [(name, vm, index) for index in range(count)]
 
 
-def _edges(execution: Execution, vm: int, vcpu_id: int | None = None) -> Iterable[Hashable]:
+def _edges(vms: Vms, vm: int, vcpu_id: int | None = None) -> Iterable[Hashable]:
     """Of all vCPUs, or of that with this id."""
-    if vm not in execution.vms:
+    if vm not in vms:
         return []
-    vcpus = execution.vms[vm].vcpus
+    vcpus = vms[vm].vcpus
     return [("edge", vm, v.index) for v in vcpus if vcpu_id is None or v.id == vcpu_id]

@@ -11,7 +11,8 @@ from harness.model import vgic
 from harness.model.behaviour import Behaviour, HostFacts
 from harness.model.cpuif import CpuInterface
 from harness.model.pause import Pause
-from harness.model.state import DEFAULT_TIMER_PPIS, NotModelled, Refused, Vcpu, Vm
+from harness.model.refusals import NotModelled, Refused
+from harness.model.state import DEFAULT_TIMER_PPIS, Vcpu, Vm
 from harness.model.touches import FirstRun
 from harness.ppi import CNTP, CNTV, ppi_intid
 from harness.program import FEATURE_PMU_V3, FEATURE_POWER_OFF, FEATURE_PSCI_0_2

@@ -13,7 +13,8 @@ from errno import EAGAIN, EBUSY, EEXIST, ENODEV, ENXIO
 from harness.model import irs
 from harness.model.behaviour import Behaviour, Finalize, HostFacts
 from harness.model.cpuif import PRIORITY, CpuInterface, lowest
-from harness.model.state import NotModelled, Refused, Vcpu, Vm, implemented_ppis
+from harness.model.refusals import NotModelled, Refused
+from harness.model.state import Vcpu, Vm, implemented_ppis
 from harness.ppi import CNTP, PMUIRQ, SW_PPI, bits
 
 SW_PPI_BIT = 1 << SW_PPI

@@ -36,6 +36,8 @@ def nightly_options(parser: argparse.ArgumentParser) -> None:
         help="variants at the same time (as many as there are CPUs)")  # fmt: skip
     add("--spawner", default="process", metavar="NAME",
         help="of Avocado: process, podman, lxc, or remote with its plugin")  # fmt: skip
+    add("--with", dest="requested", action="append", default=[], metavar="NAME",
+        help="also the blocks of the matrix that say on_request: NAME")  # fmt: skip
     add("--new-only", action="store_true",
         help="for the exit code, a kernel's failure counts only if it is new")  # fmt: skip
 
@@ -49,7 +51,7 @@ def command_nightly(options: argparse.Namespace) -> int:
     images = load_images(options.images)
     started = datetime.now(UTC)
     names = [family.name for family in families()]
-    variants = plan(images, started.strftime("%Y%m%d"), names)
+    variants = plan(images, started.strftime("%Y%m%d"), names, options.requested)
     if options.plan:
         for variant in variants:
             print(f"{variant.id:40} pytest {' '.join(command(variant, options.images)[2:])}")

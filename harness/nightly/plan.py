@@ -40,14 +40,24 @@ class Variant:
         return argv
 
 
-def plan(images: Images, night: str, families: Sequence[str]) -> tuple[Variant, ...]:
+def plan(
+    images: Images, night: str, families: Sequence[str], requested: Sequence[str] = ()
+) -> tuple[Variant, ...]:
     """The variants in order.  ``night``: new seeds are made from it.
 
-    ConfigError: a family that is not there, or a variant that is there twice.
+    ``requested``: names of blocks that are run on request.
+    ConfigError: a family or a name that is not there, or a variant that is there twice.
     """
     if not images.nightly.matrix:
         raise ConfigError(
             f"{images.path.name} has no `nightly`", "add one (docs/ci.md), or use --images"
+        )
+    names = {entry.on_request for entry in images.nightly.matrix} - {""}
+    if unknown := sorted(set(requested) - names):
+        where = images.where("nightly", "matrix")
+        raise ConfigError(
+            f"{where}: no block is on_request: {unknown[0]}",
+            f"use one of: {', '.join(sorted(names))}" if names else "give a block such a key",
         )
     found: list[Variant] = []
     for number, entry in enumerate(images.nightly.matrix):
@@ -58,7 +68,8 @@ def plan(images: Images, night: str, families: Sequence[str]) -> tuple[Variant, 
                     f"{where}: no family {suite!r}",
                     f"use {ALL}, {FUZZ} or one of: {', '.join(families)}",
                 )
-        found += _expand(entry, night)
+        if not entry.on_request or entry.on_request in requested:
+            found += _expand(entry, night)
     twice = [name for name, count in Counter(each.id for each in found).items() if count > 1]
     if twice:
         where = images.where("nightly", "matrix")

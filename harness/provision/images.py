@@ -129,6 +129,7 @@ class NightlyEntry(_Section):
     """A block of the matrix: every kernel with every QEMU, host CPU count and suite.
 
     ``suites``: ``all``, families, ``fuzz``.  ``seeds``: of fuzz: words, or how many new ones.
+    ``on_request``: only in nights that ask for this name.
     """
 
     kernels: list[str] = Field(min_length=1)
@@ -137,6 +138,7 @@ class NightlyEntry(_Section):
     suites: list[str] = Field(default_factory=lambda: ["all"], min_length=1)
     fuzz_seconds: float = Field(default=30.0, gt=0, strict=False)
     seeds: int | list[str] = 1
+    on_request: str = ""
 
 
 class NightlySection(_Section):

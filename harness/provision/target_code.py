@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from harness import wire
 from harness.errors import ConfigError, ProvisionError
 from harness.provision import cpio, kbuild
 from harness.provision.cache import Facts, file_sha256
@@ -22,6 +21,7 @@ from harness.provision.system import (
     cross_prefix,
     ensure,
 )
+from harness.wire_header import c_header
 
 
 def plugin(context: Context) -> Artifact:
@@ -31,7 +31,7 @@ def plugin(context: Context) -> Artifact:
 
 def guest(context: Context) -> Artifact:
     """The static arm64 ``init``; what else the guest build makes is next to it."""
-    header = {"wire.h": wire.c_header()}
+    header = {"wire.h": c_header()}
     return _made(context, _Part("guest", "init", cross_needs(), cross_prefix(), header))
 
 

@@ -15,7 +15,7 @@ from typing import Final
 
 from harness import program as p
 from harness.model.behaviour import Behaviour, HostFacts
-from harness.model.executor import Execution
+from harness.model.execution import Execution
 from harness.ppi import U64, Kind, Register
 from harness.report.listing import Lister, sysreg_of
 from harness.report.ppimap import Bitmaps

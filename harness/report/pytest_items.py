@@ -5,17 +5,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
+from harness.fuzz.pytest_item import FuzzItem
+from harness.kselftest.pytest_items import SelftestItem
 from harness.program import Program
 from harness.report.diagnosis import short_diagnosis
 from harness.report.explain import explain, explain_again, kind_of
+from harness.report.pytest_target import TargetSession
 from harness.report.verdict import Outcome, Verdict
-
-if TYPE_CHECKING:
-    from harness.report.pytest_session import TargetSession
 
 SUITE_FILE = "test_programs.py"
 
@@ -42,11 +42,8 @@ class SuiteFile(pytest.File):
 
     def collect(self) -> Iterator[pytest.Collector | pytest.Item]:
         if self.gicv5.kselftests:
-            from harness.kselftest.pytest_items import SelftestItem  # noqa: PLC0415
-
             yield from (SelftestItem.of(self, name, self.gicv5) for name in self.gicv5.kselftests)
             return
-        from harness.fuzz.pytest_item import FuzzItem  # noqa: PLC0415
         from harness.suite import families  # noqa: PLC0415 (it builds hundreds of programs)
 
         for family in families():
@@ -80,7 +77,7 @@ class ProgramItem(pytest.Item):
     gicv5: TargetSession
 
     def runtest(self) -> None:
-        outcome = self.gicv5.run(self)
+        outcome = self.gicv5.run(self.program)
         self.user_properties += self.gicv5.properties()
         self.user_properties += [("family", self.parent.name if self.parent else "")]
         self.user_properties += list(outcome_properties(outcome))

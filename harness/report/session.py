@@ -15,14 +15,8 @@ from harness.model import Allowed, Model
 from harness.model.behaviour import Behaviour, Finalize, HostFacts, LateWrites
 from harness.program import Program
 from harness.report.facts import host_facts, kvm_mode, unfit
-from harness.report.verdict import (
-    Expectation,
-    Judge,
-    LateWriteWitness,
-    Outcome,
-    Verdict,
-    harness_error,
-)
+from harness.report.judge import Judge, LateWriteWitness
+from harness.report.verdict import Expectation, Outcome, Verdict, harness_error
 from harness.results.model import Boot
 from harness.targets.base import Host, HostLost
 from harness.targets.spec import Expect, OpenTarget

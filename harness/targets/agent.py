@@ -14,7 +14,8 @@ from harness.program import Program
 from harness.targets.base import CommandOutput
 from harness.targets.channel import Channel, Deadline
 from harness.trace import Trace
-from harness.wire import Frame, FrameType, Hello, decode_trace, encode_program, wire_hash
+from harness.wire import EXEC_HEAD, Frame, FrameType, Hello, decode_trace, encode_program
+from harness.wire_header import wire_hash
 
 AHEAD: Final = 8  # programs sent before they are asked for, so that the host need not wait
 GRACE_SECONDS: Final = 10.0  # beyond a program's own deadline, which the agent enforces
@@ -95,8 +96,9 @@ class Agent:
 
     def command(self, argv: Sequence[str], timeout: float) -> CommandOutput:
         """See ``base.Host.command``."""
-        payload = b"".join(arg.encode() + b"\0" for arg in argv)
-        until = Deadline.after(timeout)
+        head = EXEC_HEAD.pack(int(timeout * 1000))
+        payload = head + b"".join(arg.encode() + b"\0" for arg in argv)
+        until = Deadline.after(timeout + GRACE_SECONDS)
         (sequence,) = self._send(FrameType.EXEC, [payload], until)
         answer = self._answer(sequence, FrameType.OUTPUT, until)
         status = int.from_bytes(answer[:4], "little")

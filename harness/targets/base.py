@@ -77,7 +77,10 @@ class Host(Protocol):
         ...
 
     def command(self, argv: Sequence[str], timeout: float) -> CommandOutput:
-        """Execute a program that the host's file system holds."""
+        """Execute a program that the host's file system holds.
+
+        It is killed after ``timeout`` seconds, times the kernel's slowdown.
+        """
         ...
 
     def close(self) -> None:

@@ -126,7 +126,7 @@ class BoardHost:
                 self._resume(e)
 
     def command(self, argv: Sequence[str], timeout: float) -> CommandOutput:
-        return self._agent.command(argv, timeout)
+        return self._agent.command(argv, timeout * self._entry.slowdown)
 
     def accesses(self) -> Slice:
         return Slice()  # hardware does not record what was done to it

@@ -106,7 +106,7 @@ class QemuHost:
         )
 
     def command(self, argv: Sequence[str], timeout: float) -> CommandOutput:
-        return self._agent.command(argv, timeout)
+        return self._agent.command(argv, timeout * self._slowdown)
 
     def accesses(self) -> Slice:
         if not self._ring.exists():  # a machine without the plugin

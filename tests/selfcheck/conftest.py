@@ -21,7 +21,7 @@ def suite(tmp_path_factory: pytest.TempPathFactory) -> RunSuite:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--long", action="store_true", help="also what takes minutes")
+    parser.addoption("--long", action="store_true", help="also what takes minutes, or hours")
 
 
 def pytest_configure(config: pytest.Config) -> None:

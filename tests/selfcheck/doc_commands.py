@@ -8,6 +8,8 @@ before it says when it is executed:
     <!-- test: kernel -->   in CI, on kernels that are in the cache
     <!-- test: long -->     with --long only; so is a block without a comment
     <!-- test: no: WHY -->  never: it needs what no test machine has
+
+With --long, numbers that only say for how long are made smaller (SHORTER).
 """
 
 from __future__ import annotations
@@ -20,9 +22,27 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 FILES = ("README.md", *sorted(str(p.relative_to(ROOT)) for p in (ROOT / "docs").rglob("*.md")))
-PROGRAMS = ("gicv5", "./gicv5", "pytest", "python", "make", "aarch64-linux-gnu-gcc")
+PROGRAMS = ("gicv5", "pytest", "python", "pip", "mutmut", "make", "aarch64-linux-gnu-gcc")
 # These judge kernels: 1 says that a kernel deserved it.
-JUDGES = ("run", "replay", "compare", "fuzz", "nightly", "kernelci", "mutants", "coverage")
+JUDGES = (
+    "run", "replay", "compare", "fuzz", "nightly", "kernelci", "mutants", "coverage", "watch",
+)  # fmt: skip
+# What a test does not wait for: how long a command goes on, if that is all that a number says.
+SHORTER = (
+    (r"(--seconds[ =])\d+", r"\g<1>10"),
+    (r"(--fuzz[ =])\d+", r"\g<1>5"),
+    (r"--soak-minutes=\d+", "--soak-minutes=2"),
+    (r"FUZZ_SECONDS=\d+", "FUZZ_SECONDS=20"),
+    (r"--accesses \d+", "--accesses 500000"),
+    (r"^gicv5 (fuzz|compare)(?!.*--seconds)", r"gicv5 \1 --seconds 10"),
+    (r"^gicv5 watch(?!.*--times)", "gicv5 watch --times 1"),
+)
+# What is executed elsewhere, by what it has in it.
+ELSEWHERE = {
+    "./gicv5 test": "CI itself",
+    "ssh:HOST": "tests/board",
+    "board:NAME": "tests/board",
+}
 COMMENT = re.compile(r"^<!-- test: (\w+)(?:: (.*))? -->$")
 
 
@@ -73,7 +93,7 @@ def _commands(lines: list[str]) -> Iterator[str]:
         words = line.split()
         if words and words[0] == "cd":
             where = f"cd {shlex.quote(words[1])} && "
-        elif words and words[0] in PROGRAMS and not line.startswith(" "):
+        elif words and Path(words[0]).name in PROGRAMS and not line.startswith(" "):
             yield where + shlex.join(shlex.split(line, comments=True))
 
 
@@ -81,9 +101,21 @@ def all_blocks() -> list[Block]:
     return [block for file in FILES for block in blocks(file)]
 
 
+def shortened(command: str) -> str:
+    """The same, but soon over."""
+    for pattern, instead in SHORTER:
+        command = re.sub(pattern, instead, command)
+    return command
+
+
+def elsewhere(command: str) -> str:
+    """Where it is executed, if not here."""
+    return next((where for text, where in ELSEWHERE.items() if text in command), "")
+
+
 def allowed_codes(command: str) -> set[int]:
     """0; and 1 where a verdict on a kernel is asked for."""
     words = command.rpartition("&& ")[2].split()
     judges = words[0] == "pytest" and "--target=qemu" in words
-    judges |= words[0].endswith("gicv5") and words[1] in JUDGES
+    judges |= words[0].endswith("gicv5") and (words[1] in JUDGES or "--step" in words)
     return {0, 1} if judges else {0}

@@ -116,3 +116,13 @@ def test_the_kernels_selftests_are_items_of_pytest(tmp_path: Path) -> None:
     assert (whole.program, whole.verdict) == ("kvm:arm64/vgic_v5", "PASS")
     assert [each.verdict for each in parts] == ["PASS"] * 2 + ["SKIP"] * 2 + ["PASS"] * 4
     assert parts[0].program == "kvm:arm64/hidden_features::TLBI OS advertised"
+
+
+def test_a_selftest_has_as_long_as_it_is_given(tmp_path: Path) -> None:
+    """rseq_test takes minutes; what comes after a test that was killed has a fresh host."""
+    tests = "kvm:rseq_test,kvm:arm64/vgic_v5"
+    report = run_suite(
+        tmp_path, "stock", f"--kselftest={tests}", "--host-cpus=2", "--kselftest-timeout=2"
+    )
+    assert [case.verdict for case in report.cases] == ["FAIL", "PASS"], report.output
+    assert report.cases[0].text.startswith("FAIL: TIMEOUT: no end after 2 s")

@@ -16,7 +16,8 @@ from harness.model.executor import Allowed
 from harness.ppi import U64
 from harness.program import Program
 from harness.report.artefacts import Artefacts
-from harness.report.verdict import Expectation, Judge, Outcome, Verdict
+from harness.report.judge import Judge
+from harness.report.verdict import Expectation, Outcome, Verdict
 from harness.results import jsonl
 from harness.results.model import Boot, Case, Results
 from harness.targets.base import HostLost

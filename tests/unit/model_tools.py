@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable
 from typing import Final
 
 from harness.model import Behaviour, Finalize, HostFacts, LateWrites
-from harness.model.executor import Execution
+from harness.model.execution import Execution
 from harness.ppi import CNTP, CNTV, PMUIRQ, SW_PPI, U64, mask_of, ppi_intid
 from harness.program import (
     FEATURE_PMU_V3,

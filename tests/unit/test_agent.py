@@ -14,7 +14,8 @@ from harness.program import CreateVm, Program
 from harness.targets.agent import Agent
 from harness.targets.base import HostLost
 from harness.targets.channel import Channel, Deadline
-from harness.wire import HELLO, TRACE_HEAD, FrameType, frame, wire_hash
+from harness.wire import HELLO, TRACE_HEAD, FrameType, frame
+from harness.wire_header import wire_hash
 
 FIRST, SECOND = (Program(f"test/{n}", (CreateVm(),)) for n in range(2))
 

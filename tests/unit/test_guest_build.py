@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from harness.ppi import REGISTERS, Register
-from harness.wire import c_header
+from harness.wire_header import c_header
 
 CROSS = "aarch64-linux-gnu-"
 GUEST = Path(__file__).resolve().parents[2] / "guest"
@@ -103,7 +103,7 @@ def test_the_guest_touches_no_gic_register_on_its_own(built: Path) -> None:
 def test_a_missing_header_says_where_it_comes_from(tmp_path: Path) -> None:
     result = make(tmp_path)
     assert result.returncode != 0
-    assert "python -m harness.wire" in result.stderr
+    assert "python -m harness.wire_header" in result.stderr
 
 
 @pytest.mark.skipif(shutil.which("clang-format") is None, reason="no clang-format")

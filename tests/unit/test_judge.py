@@ -19,8 +19,9 @@ from harness.program import Capability, Program
 from harness.provision import Expect
 from harness.report.diagnosis import diagnose, short_diagnosis
 from harness.report.facts import host_facts, kvm_mode, unfit
+from harness.report.judge import Judge, LateWriteWitness
 from harness.report.session import Session, expectation
-from harness.report.verdict import Expectation, Judge, LateWriteWitness, Verdict
+from harness.report.verdict import Expectation, Verdict
 from harness.targets.base import HostLost
 from harness.trace import Ending, Result, Status, Trace
 

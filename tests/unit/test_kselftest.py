@@ -223,7 +223,7 @@ OOPS = (Path(__file__).parent / "golden/oops-nvhe-v5.log").read_text()
          [("a", "PASS", ""), ("", "FAIL", "not proper KTAP:\n2 results planned, 1 came")]),
         (Ran("t", 0, "1..1\nnot ok 1 a\n"),
          [("a", "FAIL", "FAIL"), ("", "FAIL", "exit status 0, though a subtest failed")]),
-        (Ran("t", 137, "x\n", LIMIT_SECONDS + 1), [("", "FAIL", "TIMEOUT: no end after 120 s\nx")]),
+        (Ran("t", 137, "x\n", LIMIT_SECONDS + 1), [("", "FAIL", "TIMEOUT: no end after 121 s\nx")]),
         (Ran("t", 137, "x\n", 3.0), [("", "FAIL", "exit status 137\nx")]),
         (Ran("t", lost="QEMU ended"), [("", "ERROR", "the host was lost: QEMU ended")]),
         (Ran("t", lost="QEMU ended", console=OOPS),

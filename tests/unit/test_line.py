@@ -78,7 +78,7 @@ def lib(tmp_path_factory: pytest.TempPathFactory) -> ctypes.CDLL:
 
 
 def _header(folder: Path) -> str:
-    from harness.wire import c_header  # noqa: PLC0415
+    from harness.wire_header import c_header  # noqa: PLC0415
 
     (folder / "wire.h").write_text(c_header())
     return str(folder)

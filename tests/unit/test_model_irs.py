@@ -15,7 +15,7 @@ from harness import program as p
 from harness.irs import IrsRegister as Reg
 from harness.irs import Table, lpi_intid, spi_intid
 from harness.model import HostFacts
-from harness.model.state import NotModelled
+from harness.model.refusals import NotModelled
 from harness.ppi import U64, ppi_intid
 from harness.program import Action, IrsRead, IrsWrite, Ist, Op, Pointer, irs_reg, read, write
 from harness.suite.shapes import (

@@ -10,7 +10,7 @@ from model_tools import MASKED, UNMASKED
 
 from harness import program as p
 from harness.model import Behaviour, HostFacts, Model, NotModelled
-from harness.model.executor import Execution
+from harness.model.execution import Execution
 from harness.model.interleave import Move, Race, interleavings
 from harness.ppi import SW_PPI
 from harness.suite.shapes import (

@@ -40,8 +40,9 @@ def images(tmp_path: Path, nightly: str) -> Path:
     return path
 
 
-def ids(tmp_path: Path, nightly: str) -> list[str]:
-    return [v.id for v in plan(load_images(images(tmp_path, nightly)), "20261122", FAMILIES)]
+def ids(tmp_path: Path, nightly: str, *requested: str) -> list[str]:
+    loaded = load_images(images(tmp_path, nightly))
+    return [v.id for v in plan(loaded, "20261122", FAMILIES, requested)]
 
 
 def test_the_matrix_is_a_product(tmp_path: Path) -> None:
@@ -50,6 +51,15 @@ def test_the_matrix_is_a_product(tmp_path: Path) -> None:
         "stock-1cpu-all", "stock-1cpu-order", "stock-2cpu-all", "stock-2cpu-order",
         "masked-1cpu-all", "masked-1cpu-order", "masked-2cpu-all", "masked-2cpu-order",
     ]  # fmt: skip
+
+
+def test_a_block_on_request_is_left_out_unless_requested(tmp_path: Path) -> None:
+    text = "  matrix:\n    - {kernels: [stock]}\n    - {kernels: [kasan], on_request: slow}\n"
+    assert ids(tmp_path, text) == ["stock-1cpu-all"]
+    assert ids(tmp_path, text, "slow") == ["stock-1cpu-all", "kasan-1cpu-all"]
+    with pytest.raises(ConfigError, match="no block is on_request: fast") as error:
+        ids(tmp_path, text, "fast")
+    assert "use one of: slow" in str(error.value)
 
 
 def test_fuzz_seeds_are_new_each_night_or_named(tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import json
 import os
 import signal
@@ -11,106 +10,14 @@ import subprocess
 import sys
 import time
 import xml.etree.ElementTree as ET
-from pathlib import Path
 
 import pytest
+from plugin_session import HERE, PLUGIN, ROOT, Run
 
 from harness.report.verdict import Verdict
 from harness.results.formats import load
 
 pytest_plugins = ["pytester"]
-
-HERE = Path(__file__).parent
-ROOT = HERE.parent.parent
-PLUGIN = ("-p", "harness.pytest_plugin", "-p", "no:cacheprovider")
-INSTALLED = any(
-    entry.value == "harness.pytest_plugin"
-    for entry in importlib.metadata.entry_points(group="pytest11")
-)
-
-TARGETS = """
-    import pytest
-    from pathlib import Path
-    from fake_target import FakeTarget, unprovisioned
-    from harness import program as p, suite
-    from harness.model import Behaviour, Finalize
-    from harness.program import Program
-    from harness.provision import Expect
-    from harness.suite import Family
-
-    SETUP = (
-        p.CreateVm(), p.CreateDevice(), p.CreateVcpu(vcpu=0, id=0), p.CreateVcpu(vcpu=1, id=1),
-        p.InitVcpu(vcpu=0), p.InitVcpu(vcpu=1), p.init_device(),
-    )
-    RUN = (p.write("ENABLER0", (1 << 64) - 1),)
-
-    def program(name, *ops):
-        return Program(name, (*SETUP, *ops))
-
-    FAMILIES = (
-        Family("order", "who runs first", (
-            program("order/second-first", p.Run(RUN, vcpu=1), p.Run(RUN)),
-            program("order/first-first", p.Run(RUN), p.Run(RUN, vcpu=1)),
-        )),
-        Family("plain", "what is simple", (
-            program("plain/one", p.Run(RUN)),
-            program("plain/two", p.Run(RUN)),
-            program("plain/three", p.Run(RUN)),
-        )),
-    )
-    suite.families = lambda: FAMILIES
-
-    def pytest_gicv5_targets():
-        events = Path(__file__).parent / "events"
-        old = Behaviour(finalize=Finalize.FIRST_CREATED)
-        def fake(**kwargs):
-            return FakeTarget(events=events, **kwargs).factory()
-        return {
-            "good": fake(),
-            "old": fake(behaviour=old),
-            "crash": fake(mishaps={"plain/one": "crash"}),
-            "warn": fake(mishaps={"plain/one": "warn"}),
-            "unknown": fake(mishaps={"plain/one": "unknown"}),
-            "unknown-crash": fake(mishaps={"plain/one": "unknown-crash"}),
-            "silent": fake(mishaps={"plain/one": "silent"}),
-            "lost": fake(mishaps={"plain/one": "crash"}, bad_boots=frozenset({2, 3, 4})),
-            "broken": fake(mishaps={"plain/one": "broken"}),
-            "interrupt": fake(mishaps={"plain/one": "interrupt"}),
-            "terminate": fake(mishaps={"plain/one": "terminate"}),
-            "unbootable": fake(bad_boots=frozenset(range(1, 9))),
-            "accessors": fake(expect=Expect(accessors=True)),
-            "unprovisioned": unprovisioned,
-        }
-"""
-
-
-@pytest.fixture
-def run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Run:
-    monkeypatch.setenv("PYTHONPATH", f"{ROOT}:{HERE}")
-    monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
-    pytester.makeconftest(TARGETS)
-    return Run(pytester, monkeypatch)
-
-
-class Run:
-    """Starts sessions; each in a process of its own, as families() is replaced."""
-
-    def __init__(self, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.pytester = pytester
-        self.monkeypatch = monkeypatch
-        self.path = pytester.path
-
-    def __call__(self, *args: str, tests: str = "target") -> pytest.RunResult:
-        folder = self.path / "target"
-        folder.mkdir(exist_ok=True)
-        (folder / "test_programs.py").write_text('"""The suite."""\n')
-        where = [tests] if tests else []
-        return self.pytester.runpytest_subprocess(*PLUGIN, *args, *where, timeout=60)
-
-    def events(self, worker: str = "") -> list[str]:
-        path = self.path / "events"
-        lines = path.read_text().splitlines() if path.exists() else []
-        return [line.split(" ", 1)[1] for line in lines if line.startswith(worker)]
 
 
 def test_all_pass(run: Run) -> None:
@@ -242,41 +149,6 @@ def test_a_kernel_that_never_boots_ends_the_session(run: Run) -> None:
     parallel.stdout.fnmatch_lines(["ERROR: the host did not boot*read its console*"])
 
 
-@pytest.mark.parametrize(
-    ("option", "said"),
-    [
-        ("--target=qmeu", "--target=qmeu: no such target; one of: qemu, *good*"),
-        ("--host-cpus=9", "--host-cpus=9: the GICv5 platform has 1 to 8 CPUs"),
-        ("--expect=colour=red", "--expect=colour=red: KEY is one of: accessors, finalize, *"),
-        ("--expect=finalize=x", "--expect=finalize=x: finalize is first-created or per-vcpu"),
-    ],
-)
-def test_a_wrong_option_says_what_is_right(run: Run, option: str, said: str) -> None:
-    result = run("--gicv5-target=good", option)
-    assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines([f"ERROR: {said}"])
-    result.stderr.no_fnmatch_line("*Traceback*")
-
-
-def test_collecting_does_not_provision(run: Run) -> None:
-    result = run("--target=unprovisioned", "--collect-only", "-q")
-    assert result.ret == 0
-    result.stdout.fnmatch_lines([
-        "target/test_programs.py::order::second-first", "target/test_programs.py::plain::three",
-    ])  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    ("select", "number"),
-    [(("-k", "order"), 2), (("-k", "second or three"), 2), ((), 2)],
-)
-def test_selection(run: Run, select: tuple[str, ...], number: int) -> None:
-    tests = "target" if select else "target/test_programs.py::order"
-    run("--target=good", *select, tests=tests).assert_outcomes(
-        passed=number, deselected=5 - number if select else 0
-    )
-
-
 def test_junit(run: Run) -> None:
     run("--target=old", "--junitxml=junit.xml")
     (case,) = ET.parse(run.path / "junit.xml").findall(".//testcase[@name='second-first']")
@@ -323,97 +195,6 @@ def test_fixtures(run: Run) -> None:
         """
     )
     run("--target=good", tests="test_host.py").assert_outcomes(passed=2)
-
-
-def test_without_a_target_nothing_is_imported(
-    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    pytester.makepyfile(
-        """
-        import sys
-        def test_lazy():
-            heavy = {"harness.model", "harness.suite", "harness.provision", "harness.wire",
-                     "harness.report.verdict", "pydantic", "yaml", "qemu.qmp"}
-            assert not heavy & set(sys.modules)
-        """
-    )
-    monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    pytester.runpytest_subprocess(*PLUGIN).assert_outcomes(passed=1)
-
-
-@pytest.mark.parametrize("ours_first", [True, False])
-def test_another_plugin_has_target(run: Run, ours_first: bool) -> None:
-    (run.path / "embedded.py").write_text(
-        "def pytest_addoption(parser):\n"
-        "    parser.getgroup('embedded').addoption('--target', help='chip')\n"
-    )
-    run.monkeypatch.setenv("PYTHONPATH", f"{ROOT}:{HERE}:{run.path}")
-    theirs = ("-p", "embedded")
-    args = (*PLUGIN, *theirs) if ours_first else (*theirs, *PLUGIN)
-    folder = run.path / "target"
-    folder.mkdir()
-    (folder / "test_programs.py").write_text("")
-    result = run.pytester.runpytest_subprocess(
-        *args, "--target=esp32", "--gicv5-target=good", "target"
-    )
-    result.assert_outcomes(passed=5)
-    (run.path / "test_x.py").write_text("def test_x(request):\n    pass\n")
-    only_theirs = run.pytester.runpytest_subprocess(*args, "--target=esp32", "test_x.py")
-    only_theirs.assert_outcomes(passed=1)
-
-
-def test_a_conftest_has_target(run: Run) -> None:
-    path = run.path / "conftest.py"
-    path.write_text(
-        path.read_text() + "\ndef pytest_addoption(parser):\n    parser.addoption('--target')\n"
-    )
-    run("--target=esp32", "--gicv5-target=good").assert_outcomes(passed=5)
-
-
-@pytest.mark.parametrize("also", [(), ("-p", "harness.pytest_plugin")])
-def test_as_an_entry_point(run: Run, also: tuple[str, ...]) -> None:
-    if not INSTALLED:
-        info = run.path / "gicv5_harness-0.1.0.dist-info"
-        info.mkdir()
-        (info / "METADATA").write_text(
-            "Metadata-Version: 2.1\nName: gicv5-harness\nVersion: 0.1.0\n"
-        )
-        (info / "entry_points.txt").write_text(
-            "[pytest11]\nharness.pytest_plugin = harness.pytest_plugin\n"
-        )
-    run.monkeypatch.setenv("PYTHONPATH", f"{ROOT}:{HERE}:{run.path}")
-    folder = run.path / "target"
-    folder.mkdir()
-    (folder / "test_programs.py").write_text("")
-    result = run.pytester.runpytest_subprocess(*also, "--target=good", "target")
-    result.assert_outcomes(passed=5)
-
-
-def _here(*args: str) -> subprocess.CompletedProcess[str]:
-    """pytest in this project itself."""
-    env = os.environ | {"PYTHONPATH": str(ROOT), "PYTEST_ADDOPTS": ""}
-    argv = [sys.executable, "-m", "pytest", *PLUGIN, *args]
-    return subprocess.run(
-        argv, cwd=ROOT, env=env, capture_output=True, text=True, timeout=120, check=False
-    )
-
-
-def test_in_this_project_the_target_tests_need_a_target() -> None:
-    done = _here("tests/target", "--collect-only", "-q")
-    assert done.returncode == pytest.ExitCode.NO_TESTS_COLLECTED
-    assert "tests/target: not collected, it needs a kernel: pytest --target=qemu" in done.stdout
-
-
-@pytest.mark.parametrize(
-    "more", [(), ("--kernel", "/"), ("--kernel", "/tmp", "tests/target")], ids=["", "path", "both"]
-)
-def test_in_this_project_a_target_alone_means_the_suite(more: tuple[str, ...]) -> None:
-    done = _here("--target=qemu", "--collect-only", "-q", *more)
-    assert done.returncode == 0, done.stdout + done.stderr
-    ids = [line for line in done.stdout.splitlines() if "::" in line]
-    assert len(ids) > 500
-    assert len(ids) == len(set(ids))
-    assert {line.split("::")[0] for line in ids} == {"tests/target/test_programs.py"}
 
 
 def test_interrupt_from_outside(run: Run) -> None:

@@ -20,10 +20,11 @@ from harness.report.artefacts import Artefacts
 from harness.report.diagnosis import diagnose, short_diagnosis
 from harness.report.explain import explain, explain_again, kind_of, operations, priorities
 from harness.report.failure import PARTS
+from harness.report.judge import Judge
 from harness.report.listing import Lister, exception, guest_op, result
 from harness.report.ppimap import Bitmaps
 from harness.report.terminal import Summary
-from harness.report.verdict import Expectation, Judge, Outcome, Verdict
+from harness.report.verdict import Expectation, Outcome, Verdict
 from harness.targets.base import HostLost
 from harness.trace import Difference, Ending, Result, RunEnd, Status, Step, Trace
 

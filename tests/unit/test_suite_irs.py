@@ -14,9 +14,9 @@ from harness import program as p
 from harness.irs import IST_ENABLED, IST_PENDING, Table, spi_intid
 from harness.model import Behaviour, Model
 from harness.model import irs as kvm_irs
-from harness.model.irs import Irs, Resident
+from harness.model.irs import Resident
 from harness.model.ist import Ists
-from harness.model.state import Vm
+from harness.model.state import Irs, Vm
 from harness.suite import programs
 from harness.trace import compare
 

@@ -16,13 +16,14 @@ from hypothesis import strategies as st
 from strategies import programs, traces, u32
 
 from harness import program as p
-from harness import wire
+from harness import wire, wire_header
 from harness.errors import TransportError
 from harness.irs import Table
 from harness.ppi import REGISTERS
 from harness.program import MAX_RECORDS, CreateVm, IrqLine, Program, Run, Wfi, reg
 from harness.trace import Trace, steps
 from harness.wire import RECORD, RUN_HEAD, Code, Frame, FrameType, Hello, decode_program
+from harness.wire_header import c_header, wire_hash
 
 frames = st.builds(Frame, st.sampled_from(FrameType), u32, st.binary(max_size=200))
 
@@ -185,21 +186,21 @@ def test_hello() -> None:
 
 
 def test_sizes_are_those_of_the_c_structs() -> None:
-    sizes = [s.size for s in (wire.FRAME, wire.RECORD, wire.RESULT, wire.RUN_HEAD, wire.TRACE_HEAD,
-                              wire.HELLO)]  # fmt: skip
-    assert sizes == [20, 32, 24, 8, 12, 32]
+    sizes = [s.size for s in (wire.FRAME, wire.RECORD, wire.RESULT, wire.RUN_HEAD, wire.EXEC_HEAD,
+                              wire.TRACE_HEAD, wire.HELLO)]  # fmt: skip
+    assert sizes == [20, 32, 24, 8, 4, 12, 32]
 
 
 @pytest.mark.skipif(not shutil.which("cc"), reason="needs a C compiler")
 def test_header_compiles_and_agrees() -> None:
-    structs = ["frame", "record", "result", "run", "trace", "hello"]
-    sizes = [20, 32, 24, 8, 12, 32]
+    structs = ["frame", "record", "result", "run", "exec", "trace", "hello"]
+    sizes = [20, 32, 24, 8, 4, 12, 32]
     checks = "".join(
         f'_Static_assert(sizeof(struct wire_{name}) == {size}, "{name}");\n'
         for name, size in zip(structs, sizes, strict=True)
     )
     count = f'_Static_assert(0 WIRE_REGISTERS(ONE) == {len(REGISTERS)}, "registers");\n'
-    source = wire.c_header() + "#define ONE(...) + 1\n" + checks + count
+    source = c_header() + "#define ONE(...) + 1\n" + checks + count
     argv = ["cc", "-std=c11", "-Wall", "-Wextra", "-Werror", "-fsyntax-only", "-x", "c", "-"]
     source = source.replace("#pragma once\n", "")
     done = subprocess.run(argv, input=source, text=True, capture_output=True, check=False)
@@ -207,16 +208,18 @@ def test_header_compiles_and_agrees() -> None:
 
 
 def test_the_header_is_as_it_was_last_seen() -> None:
-    """A change of the protocol is to be read: python -m harness.wire > tests/unit/golden/wire.h"""
+    """A change of the protocol is to be read: python -m harness.wire_header > golden/wire.h"""
     golden = Path(__file__).parent / "golden" / "wire.h"
-    assert wire.c_header() == golden.read_text()
+    assert c_header() == golden.read_text()
 
 
 def test_hash_follows_the_registers(monkeypatch: pytest.MonkeyPatch) -> None:
-    before = wire.wire_hash()
-    assert f"{before:#x}u" in wire.c_header()
-    monkeypatch.setattr(wire, "REGISTERS", {k: v for k, v in REGISTERS.items() if k[0] != "G"})
-    assert wire.wire_hash() != before
+    before = wire_hash()
+    assert f"{before:#x}u" in c_header()
+    monkeypatch.setattr(
+        wire_header, "REGISTERS", {k: v for k, v in REGISTERS.items() if k[0] != "G"}
+    )
+    assert wire_hash() != before
 
 
 @pytest.mark.parametrize(

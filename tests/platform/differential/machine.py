@@ -19,9 +19,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final
 
-from harness import wire
 from harness.ppi import REGISTERS
 from harness.provision.system import cross_prefix
+from harness.wire_header import c_header
 
 from .ops import LPIS, SPIS, Program, Result, decode, encode
 
@@ -76,7 +76,7 @@ class Tools:
 
 def build_image(folder: Path) -> Path:
     """The interpreter as an ELF file.  CalledProcessError if it does not compile."""
-    (folder / "wire.h").write_text(wire.c_header())
+    (folder / "wire.h").write_text(c_header())
     here = Path(__file__).parent / "bare"
     make = ["make", "-s", "-C", str(here), f"OUT={folder}", f"CROSS_COMPILE={cross_prefix()}"]
     subprocess.run(make, check=True)
