@@ -29,11 +29,11 @@ from harness.report.terminal import Summary
 from harness.report.verdict import Outcome, Verdict, harness_error
 from harness.results.recorder import BOOT_PROPERTY, Recorder
 from harness.targets.base import Host
+from harness.targets.kinds import KINDS, arguments, kind_of
 from harness.targets.spec import (
     MAX_CPUS,
     Factory,
     OpenTarget,
-    Progress,
     Releasable,
     TargetSpec,
 )
@@ -93,11 +93,11 @@ def _settle_root(config: pytest.Config) -> None:
 
 
 def _plugin(config: pytest.Config) -> TargetSession:
-    kinds: dict[str, Factory] = {"qemu": _qemu, "ssh:HOST": _board, "board:NAME": _board}
+    kinds = dict(KINDS)
     for more in config.hook.pytest_gicv5_targets():
         kinds.update(more)
     kind = config.getoption("gicv5_target")
-    name = {"ssh": "ssh:HOST", "board": "board:NAME"}.get(kind.partition(":")[0], kind)
+    name = kind_of(kind)
     if name not in kinds:
         raise pytest.UsageError(f"--target={kind}: no such target; one of: {', '.join(kinds)}")
     if name != kind and getattr(config.option, "numprocesses", None):
@@ -360,6 +360,14 @@ class TargetSession:
         argv += [f"--expect={text}" for text in option("gicv5_expect")]
         return shlex.join([*argv, f"{self.shown(path)}::{nodeid.partition('::')[2]}"])
 
+    def arguments(self) -> list[str]:
+        """What leads a ``gicv5`` command to the same target."""
+        name = self.target.kernel_name if self.target else ""
+        out = arguments(replace(self.spec, kernel=self.spec.kernel or name or None))
+        return out + [
+            w for text in self.config.getoption("gicv5_expect") for w in ("--expect", text)
+        ]
+
     def close(self) -> None:
         """Power the host off.  May be called twice."""
         if self.session is not None:
@@ -376,18 +384,6 @@ def _pytest() -> str:
     """What starts this environment's pytest: its name if the shell would find it."""
     ours = Path(sys.executable).with_name("pytest")
     return "pytest" if shutil.which("pytest") == str(ours) else str(ours)
-
-
-def _qemu(spec: TargetSpec, progress: Progress) -> OpenTarget:
-    from harness.targets.qemu import QemuTarget  # noqa: PLC0415 (heavy; only if it is used)
-
-    return QemuTarget.create(spec, progress)
-
-
-def _board(spec: TargetSpec, progress: Progress) -> OpenTarget:
-    from harness.targets.board_target import create  # noqa: PLC0415 (heavy; only if it is used)
-
-    return create(spec, progress)
 
 
 def _terminated(_number: int, _frame: object) -> NoReturn:
