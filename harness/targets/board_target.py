@@ -190,6 +190,7 @@ class BoardTarget:
         link = self._link(timeout, booting)
         try:
             facts = onboard.facts(link, self.entry.deadlines.command)
+            onboard.check_architecture(link, facts)
             sudo = onboard.privilege(facts, self.entry.sudo)
             folder = onboard.install(
                 link, facts, self.agent, sudo,
