@@ -41,11 +41,13 @@ class SshEntry(_Section):
 class Step(_Section):
     """One line of a dialogue: wait for the regular expression, then send the text and a return.
 
+    ``enter`` False: no return.  A boot loader that is stopped by a key would take it for a command.
     ``send`` may hold ``$NAME`` of the environment: a password does not belong into a file.
     """
 
     expect: str
     send: str = ""
+    enter: bool = True
     timeout: float | None = None  # seconds; else deadlines.boot
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import argparse
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -14,7 +14,8 @@ from typing import Final
 from harness.errors import TargetError
 from harness.report.facts import kvm_mode
 from harness.report.listing import errno_name
-from harness.targets.spec import OpenTarget, Progress, TargetSpec
+from harness.targets.kinds import opened
+from harness.targets.spec import Progress, TargetSpec
 from harness.wire import Hello
 
 OK, LACKS, NOTE = "ok", "LACKS", "note"
@@ -199,10 +200,12 @@ def doctor_options(parser: argparse.ArgumentParser) -> None:
 
 def diagnose(options: argparse.Namespace, progress: Progress) -> list[Finding]:
     """Connect, ask, judge.  HarnessError if the host is out of reach."""
-    spec = TargetSpec(options.target, options.kernel, images=options.images, boards=options.boards)
+    spec = TargetSpec(
+        options.target, options.kernel, images=options.images, boards=options.boards,
+        power=False,  # to look must not change anything
+    )  # fmt: skip
     start = time.monotonic()
-    target, release = _open(spec, progress)
-    try:
+    with opened(spec, progress) as target:
         host = target.boot()
         try:
             answers = answers_of(host.command(["sh", "-c", script()], _SECONDS).text)
@@ -213,19 +216,6 @@ def diagnose(options: argparse.Namespace, progress: Progress) -> list[Finding]:
             return findings
         finally:
             host.close()
-    finally:
-        release()
-
-
-def _open(spec: TargetSpec, progress: Progress) -> tuple[OpenTarget, Callable[[], None]]:
-    if spec.kind == "qemu":
-        from harness.targets.qemu import QemuTarget  # noqa: PLC0415
-
-        return QemuTarget.create(spec, progress), lambda: None
-    from harness.targets.board_target import create  # noqa: PLC0415
-
-    target = create(spec, progress, power=False)  # to look must not change anything
-    return target, target.release
 
 
 def lines(findings: list[Finding]) -> Iterator[str]:

@@ -8,7 +8,7 @@ import secrets
 import shlex
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -26,6 +26,7 @@ from harness.provision import default_images
 from harness.report.explain import explain, headline
 from harness.report.session import Session, expectation
 from harness.report.verdict import Outcome, Verdict
+from harness.targets.kinds import BOARDS, arguments, kind_of, opened
 from harness.targets.spec import TargetSpec
 
 if TYPE_CHECKING:
@@ -55,8 +56,21 @@ def target_options(parser: argparse.ArgumentParser, kernel: bool = True) -> None
                         type=_expect, help="instead of what images.yaml declares")  # fmt: skip
 
 
+def board_options(parser: argparse.ArgumentParser) -> None:
+    """Where to run, if not in QEMU."""
+    parser.add_argument("--target", default="qemu", metavar="KIND",
+                        help="qemu, ssh:HOST or board:NAME (qemu)")  # fmt: skip
+    _boards_option(parser)
+
+
+def _boards_option(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--boards", type=Path, metavar="FILE",
+                        help="has the board of board:NAME (boards.yaml)")  # fmt: skip
+
+
 def fuzz_options(parser: argparse.ArgumentParser) -> None:
     target_options(parser)
+    board_options(parser)
     _how_long(parser)
     parser.add_argument("--corpus", type=Path, metavar="DIR",
                         help="go on from what is there, and keep findings there "
@@ -65,6 +79,7 @@ def fuzz_options(parser: argparse.ArgumentParser) -> None:
 
 def replay_options(parser: argparse.ArgumentParser) -> None:
     target_options(parser)
+    board_options(parser)
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE",
                         help="a program file, or the name of a program of the suite")  # fmt: skip
     parser.add_argument("--times", type=int, default=1, metavar="N",
@@ -75,7 +90,9 @@ def replay_options(parser: argparse.ArgumentParser) -> None:
 
 def compare_options(parser: argparse.ArgumentParser) -> None:
     target_options(parser, kernel=False)
-    parser.add_argument("kernels", nargs=2, metavar="KERNEL", help="a name, an Image or a tree")
+    parser.add_argument("kernels", nargs=2, metavar="KERNEL", help="a name, an Image or a tree, "
+                        "in QEMU; or what runs on a board: ssh:HOST, board:NAME")  # fmt: skip
+    _boards_option(parser)
     _how_long(parser)
 
 
@@ -103,18 +120,25 @@ def limit(seconds: float | None, programs: int | None, stats: Statistics) -> boo
     return seconds is not None and stats.seconds >= seconds
 
 
-@contextmanager
-def open_session(options: argparse.Namespace, kernel: str | None) -> Iterator[Session]:
-    """A session on a provisioned kernel; powered off at the end."""
-    from harness.targets.qemu import QemuTarget  # noqa: PLC0415 (heavy; only if it is used)
+def spec_of(options: argparse.Namespace, kernel: str | None, kind: str = "qemu") -> TargetSpec:
+    """What the options ask for, with this kernel on this kind of target."""
+    return TargetSpec(
+        kind, kernel, options.qemu, options.images, options.host_cpus,
+        boards=getattr(options, "boards", None),
+    )  # fmt: skip
 
-    spec = TargetSpec("qemu", kernel, options.qemu, options.images, options.host_cpus)
-    target = QemuTarget.create(spec, say)
-    session = Session(target, expectation(target.expect, dict(options.expect)))
-    try:
-        yield session
-    finally:
-        session.close()
+
+@contextmanager
+def open_session(
+    options: argparse.Namespace, kernel: str | None, kind: str = "qemu"
+) -> Iterator[Session]:
+    """A session on a provisioned kernel or on a board; powered off or given back at the end."""
+    with opened(spec_of(options, kernel, kind), say) as target:
+        session = Session(target, expectation(target.expect, dict(options.expect)))
+        try:
+            yield session
+        finally:
+            session.close()
 
 
 # --- fuzz ----------------------------------------------------------------------------------------
@@ -127,8 +151,8 @@ def command_fuzz(options: argparse.Namespace) -> int:
 
     seed = options.seed or secrets.token_hex(4)
     corpus = Corpus(options.corpus)
-    with open_session(options, options.kernel) as session:
-        kernel = session.target.kernel_name
+    with open_session(options, options.kernel, options.target) as session:
+        kernel = session.target.kernel_name or options.target
 
         factory = Factory.of(seed, [session])
 
@@ -156,11 +180,8 @@ def _saved(
 
 def _target_arguments(options: argparse.Namespace, session: Session) -> list[str]:
     """The options that lead to the same host."""
-    out = ["--kernel", session.target.kernel_name if options.kernel is None else options.kernel]
-    if options.images != default_images():
-        out += ["--images", str(options.images)]
-    out += ["--qemu", options.qemu] if options.qemu else []
-    out += ["--host-cpus", str(options.host_cpus)] if options.host_cpus != 1 else []
+    kernel = options.kernel or session.target.kernel_name  # a board's own has no name
+    out = arguments(spec_of(options, kernel or None, options.target))
     return out + [word for key, value in options.expect for word in ("--expect", f"{key}={value}")]
 
 
@@ -250,7 +271,7 @@ def command_replay(options: argparse.Namespace) -> int:
     if options.c_file is not None and len(programs) != 1:
         raise ConfigError("--c: one reproducer has one program", "name one FILE")
     verdicts = set()
-    with open_session(options, options.kernel) as session:
+    with open_session(options, options.kernel, options.target) as session:
         for path, program in zip(options.files, programs, strict=True):
             tally = repeat(session.run, program, options.times)
             outcome = tally.worst
@@ -289,12 +310,23 @@ def command_compare(options: argparse.Namespace) -> int:
 
     seed = options.seed or secrets.token_hex(4)
     one, other = options.kernels
-    with open_session(options, one) as first, open_session(options, other) as second:
+    if one == other and kind_of(one) in BOARDS:
+        raise ConfigError(f"{one}: a board runs one kernel at a time",
+                          "compare it with a kernel in QEMU, or with another board")  # fmt: skip
+    with _either(options, one) as first, _either(options, other) as second:
         print(f"gicv5: comparing {one} (expected) with {other} (observed), --seed {seed}",
               file=sys.stderr)  # fmt: skip
-        again = f"gicv5 compare {shlex.join(options.kernels)} --seed {seed}"
+        boards = ["--boards", str(options.boards)] if options.boards else []
+        again = shlex.join(["gicv5", "compare", *options.kernels, *boards, "--seed", seed])
         factory = Factory.of(seed, [first, second])
         suite = [each for each in programs().values()
                  if not is_racy(each.ops) and factory.modelled(each.ops)]  # fmt: skip
         fuzzer = Fuzzer(Pair(first, second), factory, Corpus(None), _stop(options), first=suite)
         return watched(fuzzer, lambda finding: report(finding, again))
+
+
+def _either(options: argparse.Namespace, kernel: str) -> AbstractContextManager[Session]:
+    """A session on a kernel in QEMU or on what runs on a board."""
+    if kind_of(kernel) in BOARDS:
+        return open_session(options, None, kernel)
+    return open_session(options, kernel)

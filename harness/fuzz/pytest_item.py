@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import secrets
+import shlex
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -71,8 +72,8 @@ class FuzzItem(pytest.Item):
         texts = []
         for finding in fuzzer.findings:
             path = self.gicv5.folder / "fuzz" / f"{finding.signature.slug}.program"
-            kernel = self.gicv5.target.kernel_name if self.gicv5.target else ""
-            text = report(finding, f"gicv5 replay {path} --kernel {kernel}")
+            rerun = shlex.join(["gicv5", "replay", str(path), *self.gicv5.arguments()])
+            text = report(finding, rerun)
             Corpus(None).save(path, finding.outcome.program, text)
             texts.append(text)
         return "\n\n".join(texts)

@@ -11,7 +11,8 @@ import pytest
 from harness.model.behaviour import Finalize, LateWrites
 from harness.report.artefacts import session_folder
 from harness.report.pytest_target import TargetSession
-from harness.targets.spec import MAX_CPUS, Factory, OpenTarget, Progress, TargetSpec
+from harness.targets.kinds import KINDS, kind_of
+from harness.targets.spec import MAX_CPUS, TargetSpec
 
 EXPECT_KEYS: Mapping[str, tuple[str, ...]] = {
     "accessors": ("true", "false", "probed"),
@@ -23,11 +24,11 @@ EXPECT_KEYS: Mapping[str, tuple[str, ...]] = {
 
 def target_session(config: pytest.Config) -> TargetSession:
     """The session that the options ask for; nothing is provisioned yet."""
-    kinds: dict[str, Factory] = {"qemu": _qemu, "ssh:HOST": _board, "board:NAME": _board}
+    kinds = dict(KINDS)
     for more in config.hook.pytest_gicv5_targets():
         kinds.update(more)
     kind = config.getoption("gicv5_target")
-    name = {"ssh": "ssh:HOST", "board": "board:NAME"}.get(kind.partition(":")[0], kind)
+    name = kind_of(kind)
     if name not in kinds:
         raise pytest.UsageError(f"--target={kind}: no such target; one of: {', '.join(kinds)}")
     if name != kind and getattr(config.option, "numprocesses", None):
@@ -75,15 +76,3 @@ def _expect(given: list[str]) -> dict[str, str]:
             raise pytest.UsageError(f"--expect={text}: {key} is {' or '.join(EXPECT_KEYS[key])}")
         out[key] = value
     return out
-
-
-def _qemu(spec: TargetSpec, progress: Progress) -> OpenTarget:
-    from harness.targets.qemu import QemuTarget  # noqa: PLC0415 (heavy; only if it is used)
-
-    return QemuTarget.create(spec, progress)
-
-
-def _board(spec: TargetSpec, progress: Progress) -> OpenTarget:
-    from harness.targets.board_target import create  # noqa: PLC0415 (heavy; only if it is used)
-
-    return create(spec, progress)

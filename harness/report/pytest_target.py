@@ -24,6 +24,7 @@ from harness.report.artefacts import Artefacts
 from harness.report.session import FirstBootError, Session, expectation
 from harness.report.verdict import Outcome, harness_error
 from harness.results.recorder import BOOT_PROPERTY
+from harness.targets.kinds import arguments
 from harness.targets.spec import Factory, OpenTarget, Releasable, TargetSpec
 
 TAIL = 15
@@ -164,6 +165,14 @@ class TargetSession:
             argv += [f"--host-cpus={self.spec.cpus}"]
         argv += [f"--expect={text}" for text in option("gicv5_expect")]
         return shlex.join([*argv, f"{self.shown(path)}::{nodeid.partition('::')[2]}"])
+
+    def arguments(self) -> list[str]:
+        """What leads a ``gicv5`` command to the same target."""
+        name = self.target.kernel_name if self.target else ""
+        out = arguments(replace(self.spec, kernel=self.spec.kernel or name or None))
+        return out + [
+            w for text in self.config.getoption("gicv5_expect") for w in ("--expect", text)
+        ]
 
     def close(self) -> None:
         """Power the host off.  May be called twice."""

@@ -39,13 +39,10 @@ def entry_of(kind: str, spec: TargetSpec) -> tuple[str, BoardEntry]:
     return name, BoardEntry(ssh=SshEntry(host=host, user=user or None))
 
 
-def create(spec: TargetSpec, progress: Progress, power: bool = True) -> BoardTarget:
-    """Lock the board that the spec names and connect to it.  HarnessError says what to do.
-
-    ``power`` False: its plug is not touched.
-    """
+def create(spec: TargetSpec, progress: Progress) -> BoardTarget:
+    """Lock the board that the spec names and connect to it.  HarnessError says what to do."""
     name, entry = entry_of(spec.kind, spec)
-    entry = entry if power else entry.model_copy(update={"power": None})
+    entry = entry if spec.power else entry.model_copy(update={"power": None})
     images = load_images(spec.images or default_images())
     provisioner = Provisioner(images, progress=progress)
     agent = provisioner.guest()
@@ -193,6 +190,7 @@ class BoardTarget:
         link = self._link(timeout, booting)
         try:
             facts = onboard.facts(link, self.entry.deadlines.command)
+            onboard.check_architecture(link, facts)
             sudo = onboard.privilege(facts, self.entry.sudo)
             folder = onboard.install(
                 link, facts, self.agent, sudo,

@@ -10,6 +10,7 @@ from contextlib import suppress
 from typing import Final
 
 import serial
+from serial import rfc2217
 
 from harness.errors import ConfigError, TransportError
 from harness.targets.arq import WINDOW, Kind, Line, packet
@@ -172,6 +173,8 @@ class SerialConsole:
         first: bytes = self._port.read(1)
         if not first:
             return b""
+        if isinstance(self._port, rfc2217.Serial):  # to which a new timeout is a dialogue
+            return first + bytes(self._port.read(self._port.in_waiting))
         self._port.timeout = 0  # a socket:// does not know how much is there
         rest: bytes = self._port.read(4096)
         self._port.timeout = READ_SECONDS

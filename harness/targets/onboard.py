@@ -95,6 +95,15 @@ def facts(link: Link, timeout: float) -> Facts:
     return Facts(**known)
 
 
+def check_architecture(link: Link, board: Facts) -> None:
+    """Refused if it is no board at all: before anything is asked for or copied there."""
+    if board.arch != ARCHITECTURE:
+        raise Refused(
+            f"{link.name} is {board.arch}, not {ARCHITECTURE}",
+            "the harness is for arm64 hosts with GICv5: is this the right board?",
+        )
+
+
 def privilege(board: Facts, sudo_allowed: bool) -> str:
     """What a command needs in front of it to be root: "" or "sudo -n ".
 
@@ -121,11 +130,6 @@ def install(
     An agent that an earlier session left behind is ended.  Refused says why none of the folders
     will do.
     """
-    if board.arch != ARCHITECTURE:
-        raise Refused(
-            f"{link.name} is {board.arch}, not {ARCHITECTURE}",
-            "the harness is for arm64 hosts with GICv5: is this the right board?",
-        )
     sha = hashlib.sha256(agent).hexdigest()
     places = [folder] if folder else ["/tmp", board.runtime, "/var/tmp", board.home]
     failures = []

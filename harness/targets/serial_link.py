@@ -80,7 +80,7 @@ def converse(console: SerialConsole, steps: Sequence[Step], deadline: float) -> 
                 "see user and password of `login` in the boards file",
             )
         if step.send:
-            talk.say(_expanded(step.send, os.environ) + "\r")
+            talk.say(_expanded(step.send, os.environ) + "\r" * step.enter)
 
 
 def _expanded(text: str, environment: Mapping[str, str]) -> str:

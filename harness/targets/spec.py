@@ -20,6 +20,7 @@ class TargetSpec:
     ``kind``: qemu, ssh:HOST, board:NAME or what a plugin adds; ``boards``: where the board is.
     ``files``: executables to add to the host's file system, by their absolute path there.
     ``memory``: MiB that the host needs; 0: as much as the suite does.
+    ``power``: whether a board's plug may be pulled.
     """
 
     kind: str = "qemu"
@@ -32,6 +33,7 @@ class TargetSpec:
     files: Mapping[str, Path] = field(default_factory=dict)
     memory: int = 0
     boards: Path | None = None
+    power: bool = True
 
 
 class Expect(Protocol):

@@ -82,10 +82,10 @@ class Lab:
     user_key: Path
 
     @staticmethod
-    def build(folder: Path) -> Lab:
+    def build(folder: Path, kernel: str = KERNEL, firmware: bool = False) -> Lab:
         user, host = keygen(folder, "user"), keygen(folder, "host")
         public = user.with_suffix(".pub").read_text()
-        rack = Rack(folder, KERNEL, Keys(host.read_text(), public))
+        rack = Rack(folder, kernel, Keys(host.read_text(), public), firmware)
         return Lab(folder, rack, user)
 
     @property

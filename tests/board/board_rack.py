@@ -7,6 +7,7 @@ port, its console on another, and ``python board_rack.py SOCKET on|off|cycle``.
 
 from __future__ import annotations
 
+import shutil
 import socket
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from board_userland import context, fingerprint, initramfs, network_modules, userland
+from board_userland import context, fingerprint, initramfs, network_modules, u_boot, userland
 
 from harness.provision.cache import digest
 from harness.provision.images import load_images
@@ -72,12 +73,15 @@ class Ports:
 class Rack:
     """Holds one board.  Its plug is a socket; whatever was on is off when the rack is closed."""
 
-    def __init__(self, folder: Path, kernel: str, keys: Keys, cmdline: str = "") -> None:
+    def __init__(self, folder: Path, kernel: str, keys: Keys, firmware: bool = False) -> None:
+        """``firmware``: U-Boot is there at power-on, and loads the rest by TFTP from ``tftp``."""
         self.folder = folder
-        self.ports = Ports(*_free_ports(2))
+        self.tftp = folder / "tftp"
+        self.tftp.mkdir(exist_ok=True)
+        self.ports = Ports(*free_ports(2))
         self.plug = folder / "plug"
         self.starts = 0
-        self._argv = self._machine(kernel, keys, cmdline)
+        self._argv = self._machine(kernel, keys, firmware)
         self._process: subprocess.Popen[bytes] | None = None
         self._listener = socket.socket(socket.AF_UNIX)
         self._listener.bind(str(self.plug))
@@ -101,7 +105,7 @@ class Rack:
         self._thread.join()
         self._listener.close()
 
-    def _machine(self, kernel_name: str, keys: Keys, cmdline: str) -> list[str]:
+    def _machine(self, kernel_name: str, keys: Keys, firmware: bool) -> list[str]:
         images = load_images(default_images())
         provisioner = Provisioner(images)
         parts = context(images)
@@ -112,21 +116,27 @@ class Rack:
         }
         machine = Machine(
             provisioner.qemu().argv, provisioner.plugin().path, kernel.image,
-            _initramfs(self.folder, files, keys), f"{kernel.cmdline} {cmdline}".strip(),
+            _initramfs(self.folder, files, keys), kernel.cmdline,
         )  # fmt: skip
+        self.append = machine.append()
+        if firmware:
+            shutil.copyfile(machine.initramfs, self.tftp / "initramfs")
+            start = ["-bios", str(u_boot(parts))]
+        else:
+            start = ["-kernel", str(machine.kernel), "-initrd", str(machine.initramfs),
+                     "-append", self.append]  # fmt: skip
         (self.folder / "gicv5.dtb").write_bytes(machine.device_tree())
         return [
             *machine.qemu, "-M", VIRT, "-dtb", str(self.folder / "gicv5.dtb"),
             "-plugin", f"{machine.plugin},trace={self.folder / 'trace.bin'}", *machine.board(),
             # sshd is much code: with a small translation cache it takes seconds to greet.
             "-accel", f"{ACCEL.partition(',tb-size')[0]},tb-size=64",
-            "-run-with", "exit-with-parent=on", "-no-reboot",
-            "-kernel", str(machine.kernel), "-initrd", str(machine.initramfs),
-            "-append", machine.append(),
+            "-run-with", "exit-with-parent=on", "-no-reboot", *start,
             "-chardev", f"socket,id=serial,host=127.0.0.1,port={self.ports.console},server=on,"
             f"wait=off,logfile={self.folder / 'console.log'},logappend=on",
             "-serial", "chardev:serial", "-global", "virtio-mmio.ioeventfd=off",
-            "-netdev", f"user,id=net,hostfwd=tcp:127.0.0.1:{self.ports.ssh}-:22",
+            "-netdev", f"user,id=net,hostfwd=tcp:127.0.0.1:{self.ports.ssh}-:22,"
+            f"tftp={self.tftp}",
             "-device", "virtio-net-device,netdev=net",
         ]  # fmt: skip
 
@@ -202,7 +212,7 @@ def press(plug: Path, what: str) -> None:
             connection.recv(64)
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
     sockets = [socket.socket() for _ in range(count)]
     for each in sockets:
         each.bind(("127.0.0.1", 0))

@@ -17,7 +17,7 @@ from harness.provision.apt import Apt, Query
 from harness.provision.cache import Cache, Facts, file_sha256
 from harness.provision.images import Images, KernelEntry
 from harness.provision.kmod import extract_modules
-from harness.provision.packages import Context, packaged, unpack
+from harness.provision.packages import Context, packaged, packaged_file, unpack
 from harness.provision.paths import default_cache
 from harness.provision.process import must, run
 from harness.provision.results import Kernel
@@ -106,6 +106,12 @@ def network_modules(context: Context, kernel: Kernel, entry: KernelEntry) -> Map
 
     made = packaged(context, "modules", asked, build, wanted).object
     return {f"modules/{name}": made.path / "modules" / name for name in made.facts["modules"]}
+
+
+def u_boot(context: Context) -> Path:
+    """Debian's build of U-Boot for QEMU's virt board."""
+    asked = Query("u-boot-qemu", "all", suite=context.images.apt.suites[0])
+    return packaged_file(context, asked, "usr/lib/u-boot/qemu_arm64/u-boot.bin").path
 
 
 def initramfs(files: Mapping[str, Path], texts: Mapping[str, tuple[int, str]], to: Path) -> Path:

@@ -22,3 +22,12 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     built.rack.power("on")
     yield built
     built.close()
+
+
+@pytest.fixture(scope="session")
+def masked_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """A board with a kernel that has accessors, and masks."""
+    built = Lab.build(tmp_path_factory.mktemp("masked-lab"), "masked-network")
+    built.rack.power("on")
+    yield built
+    built.close()

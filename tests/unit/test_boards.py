@@ -101,14 +101,6 @@ def link(answer: Callable[[str], CommandOutput]) -> Link:
     return Shell(answer)  # type: ignore[return-value]
 
 
-def test_another_architecture_is_refused_before_anything_is_copied() -> None:
-    def nothing(command: str) -> CommandOutput:
-        raise AssertionError(command)
-
-    with pytest.raises(Refused, match="n1 is x86_64, not aarch64"):
-        onboard.install(link(nothing), Facts("x86_64"), b"", "", folder=None, timeout=1)
-
-
 def test_every_folder_that_does_not_do_is_named() -> None:
     board = Facts("aarch64", home="/root")
     with pytest.raises(Refused, match=r"/tmp: Permission denied; /var/tmp: .*; /root: ") as refused:

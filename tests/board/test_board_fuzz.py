@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Fuzzing, replay and compare on a board: what they find on QEMU they find there."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from board_lab import Lab
+
+ROOT = Path(__file__).parents[2]
+PROGRAMS = ("--seed", "board", "--programs", "20")
+
+
+def gicv5(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """A command as people type it; what it leaves is in the folder."""
+    argv = [sys.executable, "-m", "harness.cli", *arguments]
+    return subprocess.run(argv, cwd=folder, capture_output=True, text=True, timeout=500,
+                          check=False)  # fmt: skip
+
+
+def findings(done: subprocess.CompletedProcess[str]) -> list[str]:
+    assert "programs" in done.stdout, done.stdout + done.stderr
+    return re.findall(r"^finding: (.*)$", done.stdout, re.MULTILINE)
+
+
+def there(lab: Lab, way: str, **more: object) -> list[str]:
+    """The options that lead to the board."""
+    file = lab.file(**{way: lab.ssh() if way == "ssh" else lab.serial()}, **more)
+    return ["--target=board:b1", f"--boards={file}"]
+
+
+@pytest.fixture(scope="module")
+def directly(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """What fuzzing finds on the same kernel in QEMU."""
+    folder = tmp_path_factory.mktemp("direct")
+    found = findings(gicv5(folder, "fuzz", "--kernel=debian", *PROGRAMS))
+    assert any("lost CNTV" in each for each in found), "docs/findings/vcpu-order.md"
+    return found
+
+
+@pytest.mark.parametrize("way", ["ssh", "serial"])
+def test_fuzzing_finds_the_same_as_directly(
+    lab: Lab, way: str, directly: list[str], tmp_path: Path
+) -> None:
+    done = gicv5(tmp_path, "fuzz", *there(lab, way), *PROGRAMS)
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert findings(done) == directly
+    file = next(tmp_path.rglob("*.program"))
+    rerun = re.search(r"gicv5 replay .*", done.stdout)
+    assert rerun
+    assert "--target board:b1 --boards " in rerun[0]
+    again = gicv5(tmp_path, "replay", str(file), *there(lab, way))
+    assert (again.returncode, again.stdout.splitlines()[-1]) == (1, f"{file}: FAIL")
+
+
+@pytest.mark.parametrize("way", ["ssh", "serial"])
+def test_fuzzing_finds_nothing_that_is_expected(lab: Lab, way: str, tmp_path: Path) -> None:
+    expected = {"expect": {"finalize": "first-created"}}  # as released kernels do
+    done = gicv5(tmp_path, "fuzz", *there(lab, way, **expected), *PROGRAMS)
+    assert (done.returncode, findings(done)) == (0, []), done.stdout + done.stderr
+
+
+def test_a_board_is_compared_with_a_kernel_in_qemu(lab: Lab, tmp_path: Path) -> None:
+    boards = there(lab, "ssh")[1]
+    limit = ("--programs=250",)  # some of the suite
+    same = gicv5(tmp_path, "compare", "debian", "board:b1", boards, *limit)
+    assert (same.returncode, findings(same)) == (0, []), same.stdout + same.stderr
+    both = gicv5(tmp_path, "compare", "board:b1", "board:b1", boards)
+    assert "a board runs one kernel at a time" in both.stderr
