@@ -53,7 +53,8 @@ class Session:
     """Runs programs on hosts of one target and judges them.
 
     ``host`` boots one if none is there.  ``broken``: why no host can be had any more.
-    ``accesses``: an outcome that is not good has what the program did to the GIC; that takes time.
+    ``details``: an outcome that is not good is diagnosed, and has what the program did to the GIC;
+    that takes longer than to run it.
     """
 
     target: OpenTarget
@@ -61,7 +62,7 @@ class Session:
     deadline_ms: int = DEADLINE_MS
     witness: LateWriteWitness = field(default_factory=LateWriteWitness)
     on_boot: Callable[[Host], None] = lambda _host: None
-    accesses: bool = True
+    details: bool = True
     boots: int = 0
     broken: HarnessError | None = None
     facts: str = ""
@@ -142,7 +143,7 @@ class Session:
             return outcome
         outcome = replace(outcome, host=host_facts(host.hello, host.boot_log))
         try:
-            return replace(outcome, accesses=host.accesses()) if self.accesses else outcome
+            return replace(outcome, accesses=host.accesses()) if self.details else outcome
         except HarnessError:  # the verdict stands without
             return outcome
 
@@ -178,7 +179,7 @@ class Session:
         def execute(behaviour: Behaviour, program: Program) -> tuple[Allowed, ...]:
             return Model(behaviour, facts).allowed(program)
 
-        return Judge(self.expectation, host.hello, execute, self.witness)
+        return Judge(self.expectation, host.hello, execute, self.witness, self.details)
 
 
 def _judged(judge: Judge, program: Program, trace: Trace) -> Outcome:
