@@ -67,7 +67,7 @@ def _shape_at(ops: Ops, at: int) -> Shape | None:
     inits = tuple(op.vcpu for op in _leading(rest, p.VcpuAttr) if op == p.pmu_init(op.vcpu, vm))
     for pmu in (None, inits):
         shape = Shape(vm, ids, pmu, vgic)
-        if ops[at : at + len(shape.created())] == shape.created():
+        if ids and ops[at : at + len(shape.created())] == shape.created():
             return shape
     return None
 

@@ -45,7 +45,17 @@ from harness.provision import Expect
 from harness.provision.system import cross_prefix
 from harness.report.session import Session, expectation
 from harness.report.verdict import Outcome, Verdict
-from harness.suite.shapes import BRIEFLY, PATIENCE, fire, listen, new_vm, run, vcpus, view
+from harness.suite.shapes import (
+    BRIEFLY,
+    PATIENCE,
+    fire,
+    listen,
+    needs_of,
+    new_vm,
+    run,
+    vcpus,
+    view,
+)
 
 MASKED = Behaviour(late_writes=LateWrites.REFUSED)
 UNMASKED = replace(MASKED, finalize=Finalize.FIRST_CREATED)
@@ -144,12 +154,13 @@ def test_every_program_of_the_suite_can_be_a_file() -> None:
 )
 def test_a_vm_is_one_line(line: str, ops: tuple[p.Op, ...]) -> None:
     """And one unit, whatever follows; one that is made in another way is spelled out."""
-    program = Program("x/vm", (*ops, run(view()), *ops[:-1]))
-    text = format_program(program)
-    assert text.splitlines()[1] == line
-    assert parse_program(text, "x") == program
+    other = (run(view()), ops[0], *ops[2:])
+    made = Program("x/vm", (*ops, *other), needs_of((*ops, *other)))
+    text = format_program(made)
+    assert text.splitlines()[1:3] == [line, "run"]
+    assert parse_program(text) == made
     assert sum(each.startswith("vm ") for each in text.splitlines()) == 1
-    assert [unit.shape is None for unit in units(program.ops)] == [False] + [True] * len(ops)
+    assert [unit.shape is None for unit in units(made.ops)] == [False] + [True] * len(other)
 
 
 @pytest.mark.parametrize(
