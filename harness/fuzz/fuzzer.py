@@ -18,6 +18,7 @@ from harness.fuzz.modelled import Modelled, mended, modelled
 from harness.fuzz.sections import is_racy, mapped
 from harness.fuzz.shrink import Ops, OutOfBudget, shrink, vm_of
 from harness.fuzz.signature import Signature, signature
+from harness.fuzz.vm_shape import units
 from harness.model import Model
 from harness.program import (
     MAX_RECORDS,
@@ -366,12 +367,16 @@ def program_size(ops: Ops) -> int:
 
 
 def sizes(program: Program) -> tuple[int, int, int]:
-    """Operations in all; those of them that only set VMs up; guest operations."""
+    """Operations, a VM's creation being one; those that only set VMs up; guest operations."""
+    made = list(units(program.ops))
     ops = [op for op in flat(program.ops) if not isinstance(op, Parallel)]
     guest = sum(len(op.guest) for op in ops if isinstance(op, Run))
+    whole = [unit for unit in made if unit.shape is not None]
+    alone = [op for op in flat(unit.ops[0] for unit in made if unit.shape is None)
+             if not isinstance(op, Parallel)]  # fmt: skip
     setup = sum(
         isinstance(op, CreateVm | CreateDevice | PlaceIrs | CreateVcpu | InitVcpu)
         or op == init_device(vm_of(op))
-        for op in ops
+        for op in alone
     )
-    return len(ops), setup, guest
+    return len(whole) + len(alone), len(whole) + setup, guest

@@ -15,6 +15,7 @@ from typing import Final
 from harness import program as p
 from harness.fuzz.sections import with_branch
 from harness.fuzz.values import bitmap, value_for
+from harness.fuzz.vm_shape import Shape
 from harness.model import ioctls
 from harness.model.state import CYCLE_COUNTER
 from harness.ppi import CNTP, CNTV, PMUIRQ, REGISTERS, SW_PPI, Register, ppi_intid, reg
@@ -32,11 +33,9 @@ from harness.suite.shapes import (
     get_state,
     inject,
     listen,
-    new_vm,
     probe,
     run,
     set_state,
-    vcpus,
     view,
 )
 
@@ -49,21 +48,6 @@ READS: Final = tuple(r for r in REGISTERS.values() if r.readable)
 ICC_WRITES: Final = tuple(r for r in REGISTERS.values() if r.writable and r.name.startswith("ICC_"))
 WRITES: Final = tuple(r for r in REGISTERS.values() if r.writable)
 PMU_REGS: Final = (ioctls.PMCR, ioctls.PMOVSSET, ioctls.PMINTENSET)
-
-
-@dataclass(frozen=True, slots=True)
-class Shape:
-    """One VM.  ``ids``: the vCPU ids in creation order.  ``pmu``: who gets PMU_V3/INIT, or None."""
-
-    vm: int
-    ids: tuple[int, ...]
-    pmu: tuple[int, ...] | None
-    vgic: bool = True
-
-    def created(self) -> Ops:
-        if not self.vgic:
-            return (p.CreateVm(self.vm), *vcpus(ids=self.ids, vm=self.vm))
-        return new_vm(pmu=self.pmu, ids=self.ids, vm=self.vm)
 
 
 @dataclass(slots=True)

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from itertools import islice
+from itertools import chain, islice
 from typing import Final
 
 from harness import program as p
 from harness.fuzz.sections import leaves, mapped, smaller_sections
+from harness.fuzz.vm_shape import units
 from harness.ppi import bits
 
 Ops = tuple[p.Op, ...]
@@ -69,11 +70,12 @@ def vm_of(op: p.Op) -> int:
 
 
 def fewer_ops(ops: Ops) -> Iterator[Ops]:
-    """Without some operations: the last ones first, half of them, a quarter, ... one."""
-    size = max(1, len(ops) // 2)
+    """Without some units: the last ones first, half of them, a quarter, ... one."""
+    parts = [unit.ops for unit in units(ops)]
+    size = max(1, len(parts) // 2)
     while True:
-        for end in range(len(ops), 0, -size):
-            yield ops[: max(0, end - size)] + ops[end:]
+        for end in range(len(parts), 0, -size):
+            yield tuple(chain.from_iterable(parts[: max(0, end - size)] + parts[end:]))
         if size == 1:
             return
         size //= 2

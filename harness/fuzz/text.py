@@ -2,13 +2,18 @@
 """Programs as text that people read and edit: one operation a line, as harness/program.py has it.
 
     name fuzz/7-12
-    create_vm
+    vm vcpus=2
     device_attr action=SET group=6 attr=ICC_PPI_ENABLER0_EL1@1 value=0x8000000
     run vcpu=1
         write ICC_PPI_ENABLER0_EL1 0xffffffffffffffff
         window
 
 A line is the name of an operation and its fields; a field with its default value is left out.
+``vm`` stands for the ioctls that make a VM: with its vGIC initialised, ready to run (vm_shape.py).
+Its fields are ``vm``, ``vcpus``, or their ``ids`` in creation order; ``pmu``: the vCPUs that get
+PMU_V3/INIT, or ``nobody``, of a VM that has the feature; ``vgic=false``.  One that is made in
+another way is spelled out from ``create_vm`` on.
+
 ``REGISTER@ID`` is the CPU_SYSREGS attribute of a register of the vCPU with that id.  Guest
 operations follow their run.  What is behind a ``#`` is a comment.  A parallel section is
 
@@ -34,6 +39,7 @@ from typing import Any, Final, get_args, get_type_hints
 
 from harness import program as p
 from harness.errors import ConfigError
+from harness.fuzz.vm_shape import Shape, units
 from harness.ppi import BY_ENCODING, reg
 from harness.suite.shapes import needs_of
 
@@ -47,7 +53,30 @@ _OPS: Final = {_word(kind): kind for kind in get_args(p.Op) if kind is not p.Par
 _SECTION: Final = ("parallel", "branch", "end")
 _GUEST: Final = {_word(kind): kind for kind in get_args(p.GuestOp)}
 _HEX_FROM: Final = 1024
+_VM: Final = "vm"
+_NOBODY: Final = "nobody"
 NO_FIELDS: Final[Mapping[str, Any]] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class _VmLine:
+    """The fields of a ``vm`` line.  ``ids``: None if they are 0 to ``vcpus`` - 1."""
+
+    vm: int = 0
+    vcpus: int = 0
+    ids: tuple[int, ...] | None = None
+    pmu: tuple[int, ...] | None = None
+    vgic: bool = True
+
+    @classmethod
+    def of(cls, shape: Shape) -> _VmLine:
+        count = len(shape.ids)
+        if shape.ids == tuple(range(count)):
+            return cls(shape.vm, count, None, shape.pmu, shape.vgic)
+        return cls(shape.vm, 0, shape.ids, shape.pmu, shape.vgic)
+
+    def shape(self) -> Shape:
+        return Shape(self.vm, self.ids or tuple(range(self.vcpus)), self.pmu, self.vgic)
 
 
 # --- to text -------------------------------------------------------------------------------------
@@ -62,8 +91,11 @@ def _lines(program: p.Program) -> Iterator[str]:
     yield f"name {program.name}"
     if program.needs != needs_of(program.ops):
         yield " ".join(["needs", *sorted(each.name for each in program.needs)])
-    for op in program.ops:
-        yield from _op_lines(op)
+    for unit in units(program.ops):
+        if unit.shape is not None:
+            yield " ".join([_VM, *_fields(_VmLine.of(unit.shape))])
+        else:
+            yield from _op_lines(unit.ops[0])
 
 
 def _op_lines(op: p.Op) -> Iterator[str]:
@@ -80,7 +112,7 @@ def _op_lines(op: p.Op) -> Iterator[str]:
         yield from (f"    {_guest(guest)}" for guest in op.guest)
 
 
-def _fields(op: p.Op | p.GuestOp) -> Iterator[str]:
+def _fields(op: p.Op | p.GuestOp | _VmLine) -> Iterator[str]:
     hints = get_type_hints(type(op))
     for each in fields(op):
         value = getattr(op, each.name)
@@ -94,6 +126,8 @@ def _value(name: str, kind: type, value: object) -> str:
         return value.name
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, tuple):
+        return ",".join(map(str, value)) or _NOBODY
     assert isinstance(value, int)
     if name == "attr" and (register := BY_ENCODING.get(value & 0xFFFF)):
         id_ = (value >> 32 & 0xF) | (value >> 40 & 0xFF) << 4 | (value >> 48 & 0xFF) << 12
@@ -141,6 +175,9 @@ def parse_program(text: str, where: str = "program") -> p.Program:
                 (name,) = words[1:]
             elif words[0] == "needs":
                 needs = frozenset(p.Capability[word] for word in words[1:])
+            elif words[0] == _VM:
+                for op in _parse_vm(words).shape().created():
+                    ops.add(op)
             elif words[0] in _SECTION:
                 ops.section(words)
             elif words[0] in _GUEST:
@@ -150,7 +187,7 @@ def parse_program(text: str, where: str = "program") -> p.Program:
         except (ValueError, KeyError, TypeError) as e:
             raise ConfigError(
                 f"{where}, line {number}: {line.strip()!r}: {_why(e)}",
-                f"an operation is one of: {', '.join([*_OPS, *_GUEST, *_SECTION])}",
+                f"an operation is one of: {', '.join([_VM, *_OPS, *_GUEST, *_SECTION])}",
             ) from e
     if ops.branches is not None:
         raise ConfigError(f"{where}: its last parallel section has no end", "a line: end")
@@ -212,6 +249,11 @@ def _parse_guest(words: list[str]) -> p.GuestOp:
     return guest
 
 
+def _parse_vm(words: list[str]) -> _VmLine:
+    line: _VmLine = _parse_fields(_VmLine, words)
+    return line
+
+
 def _parse_op(words: list[str]) -> p.Op:
     op: p.Op = _parse_fields(_OPS[words[0]], words)
     return op
@@ -229,6 +271,8 @@ def _parse_fields(kind: type, words: list[str], fixed: Mapping[str, Any] = NO_FI
 
 
 def _parse_value(key: str, kind: type, text: str) -> object:
+    if key in ("ids", "pmu"):
+        return () if text == _NOBODY else tuple(int(word, 0) for word in text.split(","))
     if issubclass(kind, Enum):
         return kind[text]
     if kind is bool:
@@ -237,9 +281,9 @@ def _parse_value(key: str, kind: type, text: str) -> object:
         name, _, id_ = text.partition("@")
         return p.sysreg_attr(reg(name), int(id_, 0))
     value = _in(int(text, 0), 64)
-    limit = {"vm": p.MAX_VMS, "to_vm": p.MAX_VMS}.get(key)
-    if limit is not None and value >= limit:
-        raise ValueError(f"{key} is at most {limit - 1}")
+    limit = {"vm": p.MAX_VMS - 1, "to_vm": p.MAX_VMS - 1, "vcpus": p.MAX_VCPUS}.get(key)
+    if limit is not None and value > limit:
+        raise ValueError(f"{key} is at most {limit}")
     return value
 
 

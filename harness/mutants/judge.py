@@ -49,7 +49,7 @@ class Lab:
     seed: str = "mutants"
 
     def session(self, image: Path) -> Session:
-        return Session(self.open_target(image), self.expectation)
+        return Session(self.open_target(image), self.expectation, details=False)
 
     def suite(
         self,

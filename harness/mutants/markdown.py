@@ -59,7 +59,7 @@ def _counts(matrix: Matrix) -> str:
 
 
 def _mutants(matrix: Matrix) -> str:
-    header = ["mutant", "what it breaks", "killed by the suite in", "programs", "first"]
+    header = ["mutant", "what it breaks", "killed by the suite in", "programs", "after", "first"]
     rows = [_mutant(row) for row in matrix.rows]
     if matrix.fuzzed:
         header.append("the fuzzer alone")
@@ -76,8 +76,9 @@ def _mutant(row: Row) -> list[str]:
         where += " (stopped at the first)"
     first = row.first
     number = str(first.number) if first else ""
+    after = f"{first.seconds:.1f} s" if first else ""
     program = f"`{first.program}`" if first else ""
-    return [f"`{row.mutant.name}`", breaks, where, number, program]
+    return [f"`{row.mutant.name}`", breaks, where, number, after, program]
 
 
 def _number(row: Row, family: str) -> str:

@@ -216,7 +216,9 @@ def copy_products(built: Path, pristine: Path, to: Path) -> None:
         for name in names:
             source, original = Path(folder, name), pristine / relative / name
             if not _same_file(source, original):
-                shutil.copy2(source, to / relative / name, follow_symlinks=False)
+                target = to / relative / name
+                target.unlink(missing_ok=True)  # a patched source: its storage is the pristine's
+                shutil.copy2(source, target, follow_symlinks=False)
 
 
 def _same_file(left: Path, right: Path) -> bool:

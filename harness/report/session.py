@@ -47,6 +47,8 @@ class Session:
     """Runs programs on hosts of one target and judges them.
 
     ``host`` boots one if none is there.  ``broken``: why no host can be had any more.
+    ``details``: an outcome that is not good is diagnosed, and has what the program did to the GIC;
+    that takes longer than to run it.
     """
 
     target: OpenTarget
@@ -54,6 +56,7 @@ class Session:
     deadline_ms: int = DEADLINE_MS
     witness: LateWriteWitness = field(default_factory=LateWriteWitness)
     on_boot: Callable[[Host], None] = lambda _host: None
+    details: bool = True
     boots: int = 0
     broken: HarnessError | None = None
     facts: str = ""
@@ -98,13 +101,13 @@ class Session:
             ahead = [each for each in upcoming if judge.beforehand(each) is None]
             trace = host.run(program, self.deadline_ms, ahead)
         except HostLost as e:
-            outcome = _with_accesses(judge.lost(program, e), host)
+            outcome = self._with_accesses(judge.lost(program, e), host)
             self.discard()
             return outcome
         except Exception as e:  # the machine's, or a defect of ours
             self.discard()
             return harness_error(program, e)
-        outcome = _with_accesses(_judged(judge, program, trace), host)
+        outcome = self._with_accesses(_judged(judge, program, trace), host)
         if outcome.verdict in (Verdict.CRASH, Verdict.ERROR) or trace.ending != Ending.COMPLETED:
             self.discard()  # what it warned of once it may not warn of again
         return outcome
@@ -127,6 +130,16 @@ class Session:
             host.close()
 
     close = discard
+
+    def _with_accesses(self, outcome: Outcome, host: Host) -> Outcome:
+        """With what the program did to the GIC, if that may explain the verdict."""
+        if outcome.verdict not in (Verdict.FAIL, Verdict.CRASH):
+            return outcome
+        outcome = replace(outcome, host=host_facts(host.hello, host.boot_log))
+        try:
+            return replace(outcome, accesses=host.accesses()) if self.details else outcome
+        except HarnessError:  # the verdict stands without
+            return outcome
 
     def _boot(self) -> Host:
         failures = 0
@@ -160,7 +173,7 @@ class Session:
         def execute(behaviour: Behaviour, program: Program) -> tuple[Allowed, ...]:
             return Model(behaviour, facts).allowed(program)
 
-        return Judge(self.expectation, host.hello, execute, self.witness)
+        return Judge(self.expectation, host.hello, execute, self.witness, self.details)
 
 
 def _judged(judge: Judge, program: Program, trace: Trace) -> Outcome:
@@ -169,17 +182,6 @@ def _judged(judge: Judge, program: Program, trace: Trace) -> Outcome:
         return judge.judge(program, trace)
     except Exception as e:
         return harness_error(program, e)
-
-
-def _with_accesses(outcome: Outcome, host: Host) -> Outcome:
-    """With what the program did to the GIC, if that may explain the verdict."""
-    if outcome.verdict not in (Verdict.FAIL, Verdict.CRASH):
-        return outcome
-    outcome = replace(outcome, host=host_facts(host.hello, host.boot_log))
-    try:
-        return replace(outcome, accesses=host.accesses())
-    except HarnessError:  # the verdict stands without
-        return outcome
 
 
 def describe_host(host: Host, facts: HostFacts) -> str:

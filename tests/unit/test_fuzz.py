@@ -27,6 +27,7 @@ from harness.fuzz.modelled import mended, modelled
 from harness.fuzz.reproducer import c_source
 from harness.fuzz.sections import is_racy, smaller_sections
 from harness.fuzz.text import format_program, parse_program, read_program
+from harness.fuzz.vm_shape import units
 from harness.model import Behaviour, Finalize, HostFacts, LateWrites, Model
 from harness.ppi import CNTV
 from harness.program import (
@@ -44,7 +45,17 @@ from harness.provision import Expect
 from harness.provision.system import cross_prefix
 from harness.report.session import Session, expectation
 from harness.report.verdict import Outcome, Verdict
-from harness.suite.shapes import BRIEFLY, PATIENCE, fire, listen, new_vm, run, vcpus, view
+from harness.suite.shapes import (
+    BRIEFLY,
+    PATIENCE,
+    fire,
+    listen,
+    needs_of,
+    new_vm,
+    run,
+    vcpus,
+    view,
+)
 
 MASKED = Behaviour(late_writes=LateWrites.REFUSED)
 UNMASKED = replace(MASKED, finalize=Finalize.FIRST_CREATED)
@@ -133,9 +144,30 @@ def test_every_program_of_the_suite_can_be_a_file() -> None:
 
 
 @pytest.mark.parametrize(
+    ("line", "ops"),
+    [
+        ("vm vcpus=2", new_vm(2)),
+        ("vm vm=1 ids=17,3 pmu=1,0", new_vm(ids=(17, 3), pmu=(1, 0), vm=1)),
+        ("vm vcpus=1 pmu=nobody", new_vm(1, pmu=())),
+        ("vm vcpus=3 vgic=false", (CreateVm(), *vcpus(3))),
+    ],
+)
+def test_a_vm_is_one_line(line: str, ops: tuple[p.Op, ...]) -> None:
+    """And one unit, whatever follows; one that is made in another way is spelled out."""
+    other = (run(view()), ops[0], *ops[2:])
+    made = Program("x/vm", (*ops, *other), needs_of((*ops, *other)))
+    text = format_program(made)
+    assert text.splitlines()[1:3] == [line, "run"]
+    assert parse_program(text) == made
+    assert sum(each.startswith("vm ") for each in text.splitlines()) == 1
+    assert [unit.shape is None for unit in units(made.ops)] == [False] + [True] * len(other)
+
+
+@pytest.mark.parametrize(
     ("text", "says"),
     [
         ("create_vm\nfly", "line 2: 'fly'"),
+        ("vm vcpus=9", "vcpus is at most 8"),
         ("create_vm vm=9", "vm is at most 3"),
         ("create_vm vcpu=1", "'vcpu=1' is not one of its fields"),
         ("read ICC_PCR_EL1", "a guest operation follows a run"),
@@ -162,8 +194,7 @@ def test_the_order_defect_is_found_and_is_one_operation_long(seed: str) -> None:
     """Beside what sets the VM up: one run of a vCPU that is not the first created."""
     fuzzer = fuzz(session(STOCK), 40, seed)
     found = min(fuzzer.findings, key=lambda f: program_size(f.outcome.program.ops))
-    ops, setup, guest = sizes(found.outcome.program)
-    assert (ops - setup, guest) == (1, 1)
+    assert sizes(found.outcome.program) == (2, 1, 1)  # a VM of two vCPUs, and a run
     run = found.outcome.program.ops[-1]
     assert isinstance(run, Run)
     assert run.vcpu != 0
@@ -290,9 +321,11 @@ def test_a_program_that_fails_only_after_another_is_found_with_it() -> None:
     fuzzer.run()
     (finding,) = fuzzer.findings
     assert finding.reproduced
-    one, other = finding.outcome.program.ops
-    assert (type(one), type(other)) == (CreateDevice, Run)
-    assert one.vm != other.vm
+    one, other = units(finding.outcome.program.ops)
+    assert one.shape is not None
+    (last,) = other.ops
+    assert isinstance(last, Run)
+    assert one.shape.vm != last.vm
 
 
 class Leaky:

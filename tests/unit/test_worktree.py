@@ -49,6 +49,14 @@ def test_the_second_tree_is_a_copy_that_is_built_already(
     assert built == 2  # the base and the first tree
 
 
+def test_the_cached_source_stays_as_it_was_packaged(tmp_path: Path, archive: FakeArchive) -> None:
+    """The trees share its files: the second one, a copy of a patched tree, must not write them."""
+    with provisioner(tmp_path, archive).work_trees("patched", 2) as trees:
+        assert (trees[1].tree / "file.c").read_text() == "patched\ntwo\n"
+    (pristine,) = tmp_path.glob("cache/objects/linux-source-*/tree/file.c")
+    assert pristine.read_text() == "one\ntwo\n"
+
+
 def test_a_tree_that_a_killed_run_left_mutated_is_mended(
     tmp_path: Path, archive: FakeArchive
 ) -> None:
