@@ -86,7 +86,8 @@ ROWS: dict[str, tuple[p.Op, str, str]] = {
 @pytest.mark.parametrize("name", ROWS)
 def test_what_an_operation_shares(name: str) -> None:
     op, reads, writes = ROWS[name]
-    assert spelt(touches(execution(), op)) == (reads, writes)
+    world = execution()
+    assert spelt(touches(world.behaviour, world.vms, op)) == (reads, writes)
 
 
 @pytest.mark.parametrize(("behaviour", "decides"), [(MASKED, 1), (UNMASKED, 0)])
@@ -133,7 +134,7 @@ def test_order_matters_if_one_writes_what_the_other_touches(
 def steps(op: p.Op, setup: Ops = SETUP) -> list[tuple[str, str, str]]:
     """The steps of an operation in a parallel section where nobody comes in between."""
     world = execution(setup)
-    world.touching = {id(op): touches(world, op)}
+    world.touching = {id(op): touches(world.behaviour, world.vms, op)}
     found = []
     under_way = world.steps(op)
     while pause := next(under_way, None):
