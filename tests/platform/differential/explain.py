@@ -218,7 +218,7 @@ MASKED: Final = (
 AVOIDED: Final = (
     Avoided(
         "x5-cddis-spi", Owner.X5, "CDDIS enables an SPI",
-        # x-5 has no way to disable an SPI, so bare/main.c leaves all enabled.
+        # x-5 has no way to disable an SPI, so bare/irs.c leaves all enabled.
         (write("CDDIS", 0x60000001), write("CDRCFG", 0x60000001), read("ICSR")),
         lambda _, op: op.reg == "GIC_CDDIS" and kind(op) == SPI,
     ),

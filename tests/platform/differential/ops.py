@@ -17,7 +17,7 @@ from harness.ppi import REGISTERS, Register, reg
 
 INDEX: Final = {name: index for index, name in enumerate(REGISTERS)}
 
-# The LPIs and SPIs that programs use; the reset between programs covers them (bare/main.c)
+# The LPIs and SPIs that programs use; the reset between programs covers them (bare/irs.c)
 LPIS: Final = (0, 1, 2, 3, 4, 5, 6, 4095)
 SPIS: Final = (0, 1, 2, 3, 4, 5, 6, 255)
 

@@ -5,6 +5,8 @@
  * time: what several CPUs do has one order, the program's.
  */
 #include "bare.h"
+#include "io.h"
+#include "irs.h"
 #include "registers.h"
 
 /* Devices of QEMU's virt board */
@@ -15,25 +17,13 @@
 #define UART_TX	  0x20
 #define UART_SPI  1
 
-#define IRS_CR0	      0x080
-#define IRS_CR1	      0x084
-#define IRS_SPI_SELR  0x108
-#define IRS_SPI_CFGR  0x114
-#define IRS_PE_SELR   0x140
-#define IRS_IST_BASER 0x180
-#define IRS_IST_CFGR  0x190
-
-#define LPI_ID_BITS  12 /* the larger of the two machines' smallest and largest tables */
-#define INTID_PPI(n) (1u << 29 | (n))
-#define INTID_LPI(n) (2u << 29 | (n))
-#define INTID_SPI(n) (3u << 29 | (n))
-#define CDIA_VALID   (1ULL << 32)
-#define IRQ_LIMIT    32	 /* per window; one that fires for ever must not hang the machine */
-#define SPINS	     400 /* then doze */
-#define SHORT_DOZES  250 /* then nobody is in a hurry */
-#define SHORT_NS     200000
-#define LONG_NS	     4000000
-#define PSCI_CPU_ON  0xc4000003
+#define CDIA_VALID  (1ULL << 32)
+#define IRQ_LIMIT   32	/* per window; one that fires for ever must not hang the machine */
+#define SPINS	    400 /* then doze */
+#define SHORT_DOZES 250 /* then nobody is in a hurry */
+#define SHORT_NS    200000
+#define LONG_NS	    4000000
+#define PSCI_CPU_ON 0xc4000003
 
 struct cpu {
 	uint64_t fault;
@@ -44,13 +34,7 @@ struct cpu {
 	uint64_t count;
 };
 
-/* The ones that programs use: generate.py LPIS and SPIS */
-#define NR_TEST_IRQS 8
-static const uint16_t test_lpis[NR_TEST_IRQS] = { 0, 1, 2, 3, 4, 5, 6, 4095 };
-static const uint16_t test_spis[NR_TEST_IRQS] = { 0, 1, 2, 3, 4, 5, 6, 255 };
-
 static volatile struct cpu cpus[MAX_CPUS];
-static volatile struct comm *const comm = (void *)COMM_BASE;
 
 void secondary_start(void);
 int64_t psci(uint64_t function, uint64_t a, uint64_t b, uint64_t c, uint64_t smc);
@@ -66,11 +50,6 @@ static volatile struct cpu *self(void)
 	return (void *)p;
 }
 
-static void dmb(void)
-{
-	__asm__ volatile("dmb sy" ::: "memory");
-}
-
 /* Sleep for some nanoseconds (WFIT), leaving no trace in the interrupt controller. */
 static void doze(uint64_t ns)
 {
@@ -80,32 +59,6 @@ static void doze(uint64_t ns)
 	until += ns; /* the counter of -cpu max has 1 GHz */
 	__asm__ volatile("mov x9, %0\n\t.inst 0xd5031029" ::"r"(until)
 			 : "x9", "memory"); /* WFIT x9 */
-}
-
-static uint32_t read32(uint64_t addr)
-{
-	uint32_t val;
-
-	__asm__ volatile("ldr %w0, [%1]" : "=r"(val) : "r"(addr) : "memory");
-	return val;
-}
-
-static uint64_t read64(uint64_t addr)
-{
-	uint64_t val;
-
-	__asm__ volatile("ldr %0, [%1]" : "=r"(val) : "r"(addr) : "memory");
-	return val;
-}
-
-static void write32(uint64_t addr, uint32_t val)
-{
-	__asm__ volatile("str %w0, [%1]" ::"r"(val), "r"(addr) : "memory");
-}
-
-static void write64(uint64_t addr, uint64_t val)
-{
-	__asm__ volatile("str %0, [%1]" ::"r"(val), "r"(addr) : "memory");
 }
 
 static void line(uint64_t level)
@@ -326,95 +279,15 @@ static void serve(volatile struct cpu *c)
 
 /* ---- the reset between programs ------------------------------------------------------ */
 
-static void command(unsigned int insn, uint64_t val)
-{
-	write_register(insn, val);
-	gsb_sys();
-}
-
-static void irs_write(uint32_t off, uint32_t val)
-{
-	write32(comm->irs_base + off, val);
-}
-
-/* SPIs are left enabled: x-5 cannot disable one again (docs/differential.md, x5-cddis-spi). */
-static void reset_spi(unsigned int n)
-{
-	irs_write(IRS_SPI_SELR, n);
-	command(REG_GIC_CDPEND, INTID_SPI(n));
-	/* A change of the trigger mode while the line is low clears the pending state. */
-	irs_write(IRS_SPI_CFGR, 0);
-	irs_write(IRS_SPI_CFGR, 1);
-	irs_write(IRS_SPI_CFGR, 0);
-	command(REG_GIC_CDEN, INTID_SPI(n));
-	command(REG_GIC_CDPRI, INTID_SPI(n));
-	command(REG_GIC_CDAFF, INTID_SPI(n));
-	command(REG_GIC_CDHM, INTID_SPI(n));
-	command(REG_GIC_CDDI, INTID_SPI(n));
-}
-
-static void reset_lpi(unsigned int n)
-{
-	command(REG_GIC_CDPEND, INTID_LPI(n));
-	command(REG_GIC_CDDIS, INTID_LPI(n));
-	command(REG_GIC_CDPRI, INTID_LPI(n));
-	command(REG_GIC_CDAFF, INTID_LPI(n));
-	command(REG_GIC_CDHM, INTID_LPI(n));
-	command(REG_GIC_CDDI, INTID_LPI(n));
-}
-
-static void reset_irs(void)
-{
-	line(0);
-	irs_write(IRS_CR0, 1);
-	read32(comm->irs_base + IRS_CR0);
-	irs_write(IRS_CR1, 0);
-	for (unsigned int i = 0; i < NR_TEST_IRQS; i++)
-		reset_spi(test_spis[i]);
-	irs_write(IRS_SPI_SELR, 0);
-	irs_write(IRS_PE_SELR, 0);
-	/* The table is software's once it is no longer valid. */
-	write64(comm->irs_base + IRS_IST_BASER, 0);
-	for (unsigned int i = 0; i < NR_TEST_IRQS; i++)
-		write32(IST_BASE + 4 * test_lpis[i], 0);
-	irs_write(IRS_IST_CFGR, LPI_ID_BITS);
-	write64(comm->irs_base + IRS_IST_BASER, IST_BASE | 1);
-	for (unsigned int i = 0; i < NR_TEST_IRQS; i++)
-		reset_lpi(test_lpis[i]);
-}
-
-static uint64_t configuration(uint32_t intid)
-{
-	command(REG_GIC_CDRCFG, intid);
-	return read_register(REG_ICC_ICSR_EL1);
-}
-
-static void snapshot_irs(volatile uint64_t *to)
-{
-	static const uint16_t regs[] = { IRS_CR0, IRS_CR1, IRS_SPI_SELR, IRS_PE_SELR,
-					 IRS_IST_CFGR };
-
-	for (unsigned int i = 0; i < sizeof(regs) / sizeof(*regs); i++)
-		*to++ = read32(comm->irs_base + regs[i]);
-	*to++ = read64(comm->irs_base + IRS_IST_BASER);
-	for (unsigned int i = 0; i < NR_TEST_IRQS; i++) {
-		*to++ = configuration(INTID_SPI(test_spis[i]));
-		*to++ = configuration(INTID_LPI(test_lpis[i]));
-		irs_write(IRS_SPI_SELR, test_spis[i]);
-		*to++ = read32(comm->irs_base + IRS_SPI_CFGR);
-	}
-	irs_write(IRS_SPI_SELR, 0);
-	write_register(REG_ICC_ICSR_EL1, 0);
-	isb();
-}
-
 /* Reset everything, and look at everything. */
 static void reset_to(volatile uint64_t *state)
 {
 	struct result ignored[2];
 
-	if (!comm->virt)
+	if (!comm->virt) {
+		line(0);
 		reset_irs();
+	}
 	for (unsigned int i = 0; i < comm->nr_cpus; i++) {
 		struct op ops[] = {
 			{ .code = OP_RESET_CPU },
