@@ -254,7 +254,8 @@ class Judge:
         sys.setprofile(None)
         found = forked(lambda: self.observe(session.items))
         if not found or found[0]:
-            pytest.exit(f"a test fails without any mutant: {found and found[0]}", 1)
+            print(f"fails without any mutant: {found and found[0]}", file=sys.stderr)
+            pytest.exit("nothing can be judged", 1)
         _, called, self.seconds = found
         self.called = {(module, name): tests for module, name, tests in called}
         items = {item.nodeid: item for item in session.items}
@@ -312,8 +313,9 @@ class Afresh:
 
 def pytest_main(plugin: object) -> int:
     how = configured()
+    quietly = ["-x", "-o", "addopts=", "-p", "no:terminal"]
     options = [*how["pytest_add_cli_args"], *how["pytest_add_cli_args_test_selection"]]
-    return int(pytest.main(["-p", "no:terminal", "-x", *options], plugins=[plugin]))
+    return int(pytest.main([*quietly, *options], plugins=[plugin]))
 
 
 # In these two the process must not have imported any of the modules yet.
