@@ -4,7 +4,8 @@
 mutmut makes the mutants: a changed copy of a function each.  Its own runner starts pytest again for
 each of them, and calls every function through a wrapper.  Here one process collects the tests and
 is forked for each mutant, whose code object takes the place of the function's own.  Which tests
-call a function is seen in one run before; they are tried fastest first, until one fails.
+call a function is seen in one run before; they are tried until one fails: first those that killed
+other mutants of the function, then the fastest.
 
 What runs while modules are imported or tests collected is too late for that: a mutant that survives
 of such a function is tried again in a process that imports afresh.
@@ -15,6 +16,7 @@ from __future__ import annotations
 import argparse
 import ast
 import difflib
+import gc
 import hashlib
 import json
 import os
@@ -259,10 +261,18 @@ class Judge:
         _, called, self.seconds = found
         self.called = {(module, name): tests for module, name, tests in called}
         items = {item.nodeid: item for item in session.items}
+        gc.freeze()  # a collection in a child would copy all memory
+        killers: dict[Key, list[str]] = {}
         for mutant in self.mutants:
-            tests = sorted(self.called.get(of_mutant(mutant), ()), key=self.seconds.__getitem__)
-            work = partial(self.judge, mutant, [items[test] for test in tests])
-            self.tell(mutant, (forked(work) or ENDLESS) if tests else UNTESTED)
+            key = of_mutant(mutant)
+            likely = killers.setdefault(key, [])
+            tests = sorted(self.called.get(key, ()), key=self.seconds.__getitem__)
+            order = dict.fromkeys([*reversed(likely), *tests])
+            work = partial(self.judge, mutant, [items[test] for test in order])
+            verdict = (forked(work) or ENDLESS) if order else UNTESTED
+            if (killer := verdict.removeprefix("killed: ")) in items:
+                likely.append(killer)
+            self.tell(mutant, verdict)
         return True
 
     def observe(self, items: Sequence[pytest.Item]) -> object:

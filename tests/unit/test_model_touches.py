@@ -15,7 +15,7 @@ from harness.model.executor import Execution
 from harness.model.pause import NOTHING, Touch
 from harness.model.touches import first_run, touches
 from harness.program import Action
-from harness.suite.shapes import Ops, new_vm
+from harness.suite.shapes import Ops, listen, new_vm
 
 SET, GET, HAS = Action
 # VM 1 has the vCPUs 0 and 1, with other ids; VM 2 has one
@@ -125,3 +125,80 @@ def test_order_matters_if_one_writes_what_the_other_touches(
     one: Touch, other: Touch, conflict: bool
 ) -> None:
     assert one.conflicts(other) is conflict
+
+
+# --- step by step --------------------------------------------------------------------------------
+
+
+def steps(op: p.Op, setup: Ops = SETUP) -> list[tuple[str, str, str]]:
+    """The steps of an operation in a parallel section where nobody comes in between."""
+    world = execution(setup)
+    world.touching = {id(op): touches(world, op)}
+    found = []
+    under_way = world.steps(op)
+    while pause := next(under_way, None):
+        found.append((pause.what, *spelt(pause.now)))
+        if pause.wait and pause.give_up and not pause.wait():
+            pause.give_up()
+    return found
+
+
+LOCK, UNLOCK = ("locks the vCPU", "", "mutex 1.1"), ("unlocks the vCPU", "", "mutex 1.1")
+LOOK = ("looks at the vCPU", FILES, "")
+ONE_REG = ("accesses", "alive 1, edge 1.1, features 1, files 1, ran 1.0, ran 1.1", "mutex 1.1")
+GUEST = ("edge 1.1", "")
+FIRST_RUN = [
+    ("tabulates MPIDRs", "mpidr 1", "table 1.1"),
+    ("maps the vGIC", "init 1", ""),
+    ("enables its timers", "features 1, init 1, timers 1", "immutable 1.1, owners 1.1"),
+    ("finalizes", "owners 1.1", "mask 1"),
+    ("marks the VM as run", "alive 1", "ran 1.1"),
+    ("enters", *GUEST),
+]
+WITHOUT_DEVICE = (p.CreateVm(1), p.CreateVcpu(1))
+STEPS: dict[str, tuple[p.Op, Ops, list[tuple[str, str, str]]]] = {
+    "delay": (p.Delay(5), SETUP, []),
+    "close": (p.CloseVm(1), SETUP, [
+        (what, "", "files 1")
+        for what in ("closes", "has closed vCPU0", "has closed vCPU1", "has closed the device")
+    ]),
+    "a new device": (p.CreateDevice(1), WITHOUT_DEVICE, [
+        ("looks at the VM", FILES, ""),
+        ("creates", "alive 1, mpidr 1, mutex 1.0, regs 1, table 1.0",
+         "edge 1.0, files 1, init 1, timers 1"),
+        ("has the file", "", "files 1"),
+    ]),
+    "INIT": (p.init_device(1), SETUP,
+             [("looks at the device", FILES, ""), ("accesses", FILES, "init 1")]),
+    "a copy": (p.CopyReg(SYSREG, 1, 1), SETUP, 2 * [
+        ("looks at the device", FILES, ""),
+        ("accesses", f"{GOT}, ran 1.0, ran 1.1, {TABLES}", "regs 1"),
+    ]),
+    "interrupt": (p.IrqLine(3, 1, 1, 3), SETUP, [
+        ("looks at the VM", FILES, ""), ("injects", f"{FILES}, init 1", "edge 1.1")]),
+    "ONE_REG": (p.OneReg(GET, 0x6030_0000_0013_C005, vm=1, vcpu=1), SETUP,
+                [LOOK, LOCK, ONE_REG, UNLOCK]),
+    "VCPU_INIT": (p.InitVcpu(1, 1), SETUP, [
+        ("looks at the VM", FILES, ""), LOOK, LOCK,
+        ("accesses", "alive 1, edge 1.1, files 1", "features 1, mpidr 1, mutex 1.1"), UNLOCK,
+        *(2 * [LOOK, LOCK, ONE_REG, UNLOCK]),
+    ]),
+    "run": (p.Run((p.read("PCR"), p.write("PCR", 3)), 1, 1), SETUP, [
+        LOOK, LOCK, *FIRST_RUN, ("guest operation 0", *GUEST), ("guest operation 1", *GUEST),
+        ("reads ICC_PCR_EL1 back", *GUEST), ("exits", *GUEST), UNLOCK,
+    ]),
+    "window": (p.Run((p.Window(),), 1, 1), (*SETUP, p.Run(listen(3), 1, 1), p.IrqLine(3, 1, 1, 3)),
+               [LOOK, LOCK, ("enters", *GUEST), ("guest operation 0", *GUEST),
+                ("in the window", *GUEST), ("exits", *GUEST), UNLOCK]),
+    "WFI": (p.Run((p.Wfi(), p.Wfi()), 1, 1), SETUP,
+            [LOOK, LOCK, *FIRST_RUN, ("guest operation 0", *GUEST), ("wakes up", *GUEST), UNLOCK]),
+    "powered off": (
+        p.Run((p.Wfi(),), 1, 1), (*SETUP, p.InitVcpu(1, 1, p.FEATURE_PSCI_0_2 | 1)),
+        [LOOK, LOCK, *FIRST_RUN[:-1], ("sleeps", *GUEST), UNLOCK]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", STEPS)
+def test_the_steps_of_an_operation(name: str) -> None:
+    op, setup, expected = STEPS[name]
+    assert steps(op, setup) == expected
