@@ -22,8 +22,9 @@ def has_storage(reg: Register) -> bool:
 
 def get(vcpu: Vcpu, reg: Register) -> Known:
     """The value, and which of its bits can be known: not the line of an elapsing emulated timer."""
-    elapsing = 0 if vcpu.dvir >> CNTP & 1 or vcpu.ptimer.line is not None else 1 << CNTP
-    return value_of(vcpu, reg), U64 & ~elapsing if family(reg) == "PPI_SPENDR" else U64
+    elapsing = not vcpu.dvir >> CNTP & 1 and vcpu.ptimer.line is None
+    unknown = 1 << CNTP if elapsing and family(reg) == "PPI_SPENDR" and has_storage(reg) else 0
+    return value_of(vcpu, reg), U64 & ~unknown
 
 
 def value_of(vcpu: Vcpu, reg: Register) -> int:
@@ -72,10 +73,8 @@ def set_(vcpu: Vcpu, reg: Register, value: int) -> None:
                     irq.latch = bool(value >> ppi & 1)
                 else:
                     irq.line = bool(value >> ppi & 1)
-        case "PPI_PRIORITYR":
+        case "PPI_PRIORITYR":  # the irqs learn it on the way into a WFI, before anybody asks them
             vcpu.priorityr[reg.bank] = value & PRIORITIES
-            for i in range(8):
-                vcpu.irqs[8 * reg.bank + i].priority = value >> 8 * i & PRIORITY
         case "ICSR":
             vcpu.icsr = value & ICSR
         case "APR":

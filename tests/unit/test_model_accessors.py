@@ -7,9 +7,10 @@ from dataclasses import replace
 from errno import EBADF, EBUSY, EFAULT, EINVAL, EIO, ENOENT, ENXIO
 
 import pytest
-from model_tools import EXPOSED, EXPOSING, HIDDEN, STOCK, Kernel
+from model_tools import EXPOSED, EXPOSING, HIDDEN, STOCK, Kernel, fire, later
 
-from harness.ppi import CNTV, REGISTERS, SW_PPI, U64, Register
+from harness.model import HostFacts
+from harness.ppi import CNTP, CNTV, REGISTERS, SW_PPI, U64, Register
 from harness.program import (
     GRP_CPU_SYSREGS,
     Action,
@@ -186,3 +187,14 @@ def test_dead_vm() -> None:
     kernel = Kernel(empty=True)
     kernel(CreateVm(), CreateDevice(), CreateVcpu(), InitVcpu(), Run())
     assert kernel.get("PCR") == -EIO
+
+
+@pytest.mark.parametrize("vhe", [True, False])
+@pytest.mark.parametrize("timer", ["off", "elapsing", "expired"])
+def test_only_the_line_of_an_elapsing_emulated_timer_is_unknown(vhe: bool, timer: str) -> None:
+    """With VHE the physical timer is injected directly: KVM does not look at its line."""
+    kernel = Kernel(host=HostFacts(vhe=vhe))
+    kernel.run({"off": (), "elapsing": later(timer="CNTP"), "expired": fire("CNTP")}[timer])
+    unknown = 1 << CNTP if timer == "elapsing" and not vhe else 0
+    known = {r.name: kernel.results(get_reg(r.name))[0].known for r in LIST}
+    assert known == dict.fromkeys(known, U64) | {"ICC_PPI_SPENDR0_EL1": U64 & ~unknown}
