@@ -159,12 +159,12 @@ class CpuInterface:
 
     def drop(self) -> None:
         """GIC CDEOI: leaves the running priority."""
-        self.apr &= self.apr - 1 if self.apr else 0
+        self.apr &= self.apr - 1
 
     def deactivate(self, intid: int) -> None:
         """GIC CDDI of a PPI."""
         number = intid & 0xFF_FFFF
-        if is_ppi(intid) and number < 2 * NR_PPIS:
+        if number < 2 * NR_PPIS:
             self.activer[number // NR_PPIS] &= ~(1 << number % NR_PPIS)
 
 

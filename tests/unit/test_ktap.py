@@ -103,6 +103,8 @@ def test_what_run_kselftest_sh_prints() -> None:
         ("1..2\nok 1 x\nok 1 y\n", "number 1 where 2 was due: y"),
         ("1..1\n1..1\nok 1 x\n", "a second plan: 1..1"),
         ("1..2\nok 1 x\nBail out! no memory\n", "bailed out: no memory"),
+        ("1..2\nok 1 x\nBail out! \n", "bailed out"),
+        ("1..1\nok 2\n", "number 2 where 1 was due: "),
         ("1..1\n  KTAP version 1\n  1..1\n  ok 1 x\n", "output ends inside a nested test"),
         ("1..1\n# TAP version 13\n# 1..1\n# ok 1 x\n", "output ends inside a nested test"),
     ],
@@ -116,6 +118,43 @@ def test_what_is_nested_in_a_result_that_never_came_is_kept() -> None:
     assert report.results[0].reason == CUT_OFF
     assert [path for path, _ in report.leaves()] == [("", "x")]
     assert "2 results planned, 1 came" in " ".join(report.all_problems())
+
+
+CUT = Report(
+    (Result("x", Status.PASS, number=1),), 2, problems=("2 results planned, 1 came",)
+)  # what is nested in the texts below
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("1..1\n  KTAP version 1\n  1..2\n  ok 1 x\n", ()),
+        ("1..1\nbefore\n# TAP version 13\n# 1..2\n# ok 1 x\n", ("before",)),
+    ],
+)
+def test_what_is_cut_off_fails(text: str, said: tuple[str, ...]) -> None:
+    report = parse(text)
+    (result,) = report.results
+    assert (result.name, result.status, result.reason) == ("", Status.FAIL, CUT_OFF)
+    assert (result.inner, result.said) == (CUT, said)
+    assert list(report.all_problems()) == [
+        "output ends inside a nested test", ": 2 results planned, 1 came",
+    ]  # fmt: skip
+
+
+def test_what_a_report_keeps() -> None:
+    report = parse(
+        "KTAP version 1\n1..3 # SKIP only if 0\nok 1 x \r\nok 2\nBail out! no X\r\nend X\r\n"
+    )
+    assert (report.planned, report.skipped, report.bail_out) == (3, None, "no X")
+    assert [(each.name, each.number) for each in report.results] == [("x", 1), ("", 2)]
+    assert report.said == ("end X",)
+    assert not parse("1..0\n").skipped
+
+
+def test_what_is_not_indented_is_not_nested() -> None:
+    (result,) = parse("1..1\n  TAP version 13\nok 1 x\n").results
+    assert (result.name, result.inner) == ("x", Report())
 
 
 def test_no_ktap_at_all() -> None:
