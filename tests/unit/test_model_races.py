@@ -4,9 +4,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
-from model_tools import MASKED, UNMASKED
+from model_tools import IRS, MASKED, UNMASKED
 
 from harness import program as p
 from harness.model import Behaviour, HostFacts, Model, NotModelled
@@ -26,7 +27,7 @@ from harness.suite.shapes import (
 )
 from harness.trace import Result, RunEnd, Status
 
-BUSY = Result(ret=-16)
+ALL = (1 << 64) - 1
 TWO = new_vm(2)
 LISTENING = (*new_vm(2), run(listen(SW_PPI)))
 
@@ -95,6 +96,12 @@ SMALL = {
     "inject twice": (LISTENING, (run(p.Window()),), (inject(), inject())),
     "inject, wfi": (LISTENING, (run(p.Wfi()),), (inject(),)),
     "nobody wakes it": (LISTENING, (run(p.Wfi()),), (MPIDR,)),
+    "the other one waits for it": (LISTENING, (MPIDR,), (run(p.Wfi()),)),
+    "elsewhere first": (
+        (*TWO, *new_vm(vm=1)),
+        (p.get_reg("PCR"),),
+        (p.get_reg("PCR", vm=1), p.set_reg("PCR", 2)),
+    ),
     "get while running": (TWO, (run(),), (p.get_reg("PCR", 1), p.get_reg("PCR"))),
     "set while running": (TWO, (run(),), SET_AND_GET),
     "close while running": (TWO, (run(p.read("PCR")),), (p.CloseVm(),)),
@@ -215,3 +222,121 @@ def test_a_kick_is_a_step_of_its_own() -> None:
     between = [end for end in ends if end.results[4].value == 1]
     assert between
     assert all("a0 is kicked" in end.order for end in between)
+
+
+# --- what is told of it --------------------------------------------------------------------------
+
+
+def test_only_steps_that_matter_are_told() -> None:
+    """Here to people, as ``b0 injects``: operation 0 of branch b."""
+    ends = interleavings(after(LISTENING), section((run(p.Window()),), (inject(),)))
+    assert [(end.results[2].value, end.order) for end in ends] == [
+        (0, ("a0 enters", "a0 guest operation 0", "a0 exits")),
+        (1, ("a0 enters", "b0 injects", "a0 is kicked")),
+    ]
+    (end,) = interleavings(after(LISTENING), section((run(p.Wfi()),), (MPIDR,)))
+    assert end.order == ("a0 locks the vCPU", "a0 waits in vain", "a0 unlocks the vCPU")
+
+
+def test_what_does_not_meet_is_not_told() -> None:
+    setup = (*TWO, *new_vm(vm=1))
+    (end,) = interleavings(after(setup), section((p.get_reg("PCR"),), (p.set_reg("PCR", 2, vm=1),)))
+    assert end.order == ()
+    assert [r.known for r in end.results] == [ALL, 0, ALL, 0, ALL]
+
+
+def test_the_orders_of_two_sections_are_told_one_after_the_other() -> None:
+    race = section((run(p.Window()),), (inject(),))
+    allowed = Model().allowed(program("races/any", LISTENING, race, race))
+    assert {a.order for a in allowed if [a.trace.results[i].value for i in (-9, -3)] == [1, 1]} == {
+        2 * ("a0 enters", "b0 injects", "a0 is kicked")
+    }
+
+
+# --- mutexes and files ---------------------------------------------------------------------------
+
+PMCR = 0x6030_0000_0013_DCE0
+
+
+def test_an_ioctl_of_a_vcpu_waits_until_it_does_not_run() -> None:
+    """The PMU's line goes up before the run or after it, never between two reads."""
+    guest = run(p.read("SPENDR0"), p.read("IAFFIDR"), p.read("SPENDR0"))
+    seen = outcomes(new_vm(pmu=(0,)), (guest,), (p.OneReg(p.Action.SET, PMCR, 1),))
+    assert {(each[1].value, each[3].value) for each in seen} == {(0, 0), (1 << 23, 1 << 23)}
+
+
+def test_registers_are_busy_while_any_vcpu_has_its_mutex() -> None:
+    seen = outcomes(TWO, (MPIDR,), (p.get_reg("PCR", 1),))
+    assert {tuple(r.ret for r in each) for each in seen} == {(0, 0), (0, -16)}
+
+
+def test_only_one_of_two_closes() -> None:
+    seen = outcomes(TWO, (p.CloseVm(),), (p.CloseVm(),))
+    assert {tuple(r.ret for r in each) for each in seen} == {(0, -9), (-9, 0)}
+
+
+def test_files_are_closed_one_after_the_other() -> None:
+    """vCPUs, the device, the VM: who finds no device may still find the VM, and not without it."""
+    seen = outcomes(TWO, (p.CloseVm(),), (p.get_reg("PCR"), inject()))
+    assert {tuple(r.ret for r in each) for each in seen} == {
+        (0, 0, 0), (0, 0, -9), (0, -9, 0), (0, -9, -9),
+    }  # fmt: skip
+    seen = outcomes(TWO, (p.CloseVm(),), (MPIDR, p.get_reg("PCR")))
+    assert {tuple(r.ret for r in each) for each in seen} == {
+        (0, 0, 0), (0, 0, -9), (0, -9, 0), (0, -9, -9),
+    }  # fmt: skip
+
+
+def test_an_operation_may_stand_in_two_branches() -> None:
+    copy = p.CopyReg(SET_AND_GET[0].attr)
+    setup = (*TWO, *new_vm(vm=1))
+    assert outcomes(setup, (copy,), (copy,), SET_AND_GET[:1]) == outcomes(
+        setup, (copy,), (replace(copy),), SET_AND_GET[:1]
+    )
+
+
+# --- limits --------------------------------------------------------------------------------------
+
+RACE = program("races/any", LISTENING, section((run(p.Window()),), (inject(),)))
+
+
+@pytest.mark.parametrize(
+    ("where", "limit", "says"),
+    [
+        ("executor", 1, "more than 1 outcomes of parallel sections"),
+        ("executor", 2, ""),
+        ("interleave", 4, "a parallel section with more than 4 states"),
+        ("interleave", 5, ""),
+    ],
+)
+def test_there_may_be_too_many_orders(
+    where: str, limit: int, says: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(f"harness.model.{where}.MAX_STATES", limit)
+    if not says:
+        assert len(Model().allowed(RACE)) == 2
+        return
+    with pytest.raises(NotModelled) as caught:
+        Model().allowed(RACE)
+    assert str(caught.value).endswith(f": {says}")
+
+
+@pytest.mark.parametrize(
+    "op",
+    [
+        p.Delay(1), MPIDR, p.InitVcpu(), TIMER_IRQ, p.CopyReg(SET_AND_GET[0].attr),
+        p.get_reg("PCR"), p.DeviceAttr(p.Action.GET, p.GRP_CTRL, p.CTRL_USERSPACE_PPIS),
+        p.CreateDevice(), inject(), p.Run((p.read("PCR"),)), p.CloseVm(),
+    ],
+    ids=lambda op: type(op).__name__,
+)  # fmt: skip
+def test_what_may_race_although_there_is_an_irs(op: p.BranchOp) -> None:
+    assert Model(IRS).allowed(program("races/any", TWO, section((op,))))
+
+
+def test_images_outlast_a_section() -> None:
+    entry = p.IstEntry(p.Action.SET, p.Table.SPI, 3, 9)
+    last = replace(entry, action=p.Action.GET)
+    ops = (*TWO, entry, section((p.Delay(1),)), last, p.IstEntry(p.Action.GET, p.Table.SPI, 4))
+    results = Model(IRS).run(program("races/any", ops)).results
+    assert [r.value for r in results[-2:]] == [9, 0]
