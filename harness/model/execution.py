@@ -189,18 +189,15 @@ class Execution:
             return ioctls.OK
 
         result = yield from self.exclusively(op, init)
-        if result.ret:
-            return result
-        return (yield from self.set_entry(op.vm, op.vcpu))
+        if not result.ret:
+            yield from self.set_entry(op.vm, op.vcpu)
+        return result
 
-    def set_entry(self, vm: int, vcpu: int) -> Generator[Pause, None, Result]:
+    def set_entry(self, vm: int, vcpu: int) -> Generator[Pause, None, None]:
         """PC, then x0: the agent does it, and as far as others can see it takes the mutex twice."""
         for _ in range(2):
             op = p.OneReg(p.Action.SET, 0, vm=vm, vcpu=vcpu)
-            result = yield from self.exclusively(op, lambda _vm, _vcpu: ioctls.OK)
-            if result.ret:
-                break
-        return result
+            yield from self.exclusively(op, lambda _vm, _vcpu: ioctls.OK)
 
     def copy_reg(self, op: p.CopyReg) -> Generator[Pause, None, Result]:
         """What a restore from another VM does."""

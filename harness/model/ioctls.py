@@ -293,9 +293,9 @@ def irq_line(vm: Vm, op: p.IrqLine) -> None:
     if op.type == p.IRQ_TYPE_SPI and vm.irs is not None:
         kvm_irs.irq_line(vm.irs, op.number, bool(op.level))
         return
-    if op.type == p.IRQ_TYPE_SPI or vcpu is None or op.number >= NR_PPIS:
+    if op.type == p.IRQ_TYPE_SPI or vcpu is None:
         raise Refused(EINVAL)
-    if not vm.userspace_ppis >> op.number & 1:
+    if not vm.userspace_ppis >> op.number & 1:  # also if there is no such PPI
         raise Refused(EINVAL)
     vgic.inject(vm, vcpu, op.number, bool(op.level))
 
@@ -311,9 +311,12 @@ def cpu_line(vcpu: Vcpu, op: p.IrqLine) -> None:
 # --- single registers ----------------------------------------------------------------------------
 
 
+SYSREG: Final = 0x6030_0000_0013_0000  # KVM_REG_ARM64 | KVM_REG_SIZE_U64 | KVM_REG_ARM64_SYSREG
+
+
 def sysreg_id(op0: int, op1: int, crn: int, crm: int, op2: int) -> int:
-    """ARM64_SYS_REG(): KVM_REG_ARM64 | KVM_REG_SIZE_U64 | KVM_REG_ARM64_SYSREG | encoding."""
-    return 0x6030_0000_0013_0000 | op0 << 14 | op1 << 11 | crn << 7 | crm << 3 | op2
+    """ARM64_SYS_REG()."""
+    return SYSREG | op0 << 14 | op1 << 11 | crn << 7 | crm << 3 | op2
 
 
 MPIDR: Final = sysreg_id(3, 0, 0, 0, 5)
@@ -328,7 +331,7 @@ def one_reg(vm: Vm, vcpu: Vcpu, op: p.OneReg) -> Result:
     if not vcpu.initialized:
         raise Refused(ENOEXEC)
     encoding = op.id & 0xFFFF
-    if op.id == sysreg_id(0, 0, 0, 0, 0) | encoding and encoding in BY_ENCODING:
+    if op.id == SYSREG | encoding and encoding in BY_ENCODING:
         reg = BY_ENCODING[encoding]
         if reg.name.startswith("IC"):  # sys_regs.c gives them no storage of their own
             raise Refused(ENOENT)

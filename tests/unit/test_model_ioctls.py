@@ -9,7 +9,7 @@ import pytest
 from model_tools import EXPOSED, EXPOSED_PMU, Kernel
 
 from harness.model import HostFacts
-from harness.ppi import CNTV, PMUIRQ, U64, ppi_intid
+from harness.ppi import CNTV, PMUIRQ, REGISTERS, U64, ppi_intid
 from harness.program import (
     CTRL_INIT,
     CTRL_USERSPACE_PPIS,
@@ -38,6 +38,7 @@ from harness.program import (
     DeviceAttr,
     InitVcpu,
     IrqLine,
+    OneReg,
     Op,
     Pointer,
     Run,
@@ -46,6 +47,7 @@ from harness.program import (
     init_device,
     pmu_init,
     read,
+    set_reg,
 )
 from harness.trace import Result, RunEnd, Status
 
@@ -89,6 +91,38 @@ def test_create_vcpu() -> None:
     kernel(init_device())
     assert kernel(CreateVcpu(vcpu=2, id=0)) == -EBUSY, "no vCPU after INIT"
     assert kernel(CreateVcpu(vcpu=2, id=3)) == -EEXIST, "that is checked first"
+
+
+def test_ids_and_number_of_vcpus_are_limited() -> None:
+    """An id of 512 is refused first, one that only this host has no room for last."""
+    kernel = Kernel(empty=True, host=HostFacts(max_vcpus=2))
+    kernel(CreateVm(), CreateDevice(), CreateVcpu(id=1))
+    assert kernel(CreateVcpu(vcpu=1, id=2)) == -EINVAL
+    kernel(init_device())
+    assert kernel(CreateVcpu(vcpu=1, id=2)) == -EBUSY
+    assert kernel(CreateVcpu(vcpu=1, id=512)) == -EINVAL
+    kernel(CreateVm(), CreateVcpu(id=0), CreateVcpu(vcpu=1, id=1))
+    assert kernel(CreateVcpu(vcpu=2, id=1)) == -EINVAL, "not EEXIST: there are two"
+
+
+def test_the_table_of_mpidrs_knows_the_last_that_has_one() -> None:
+    """Made at a first run; vCPUs 1 and 2 have no MPIDR of their own yet, as vCPU 0."""
+    kernel = Kernel(empty=True)
+    kernel(CreateVm(), CreateDevice(), *(CreateVcpu(vcpu=i, id=i) for i in range(3)), InitVcpu())
+    kernel(init_device(), set_reg("PCR", 5))
+    assert kernel.get("PCR") == 5
+    assert kernel(Run()) == 0
+    assert kernel.get("PCR") == 0, "vCPU 2"
+    assert kernel.get("PCR", 1) == -EINVAL
+
+
+def test_an_mpidr_that_is_not_in_the_table() -> None:
+    kernel = Kernel(empty=True)
+    kernel(CreateVm(), CreateDevice(), CreateVcpu(), CreateVcpu(vcpu=1, id=3))
+    kernel(InitVcpu(), InitVcpu(vcpu=1), init_device(), set_reg("PCR", 7, 3), Run())
+    assert [kernel.get("PCR", vcpu_id) for vcpu_id in (0, 1, 2, 3, 4)] == [
+        0, -EINVAL, -EINVAL, 7, -EINVAL,
+    ]  # fmt: skip
 
 
 def test_ctrl_init() -> None:
@@ -235,6 +269,9 @@ def test_timer_attributes() -> None:
     assert kernel.results(timer(GET, TIMER_IRQ_VTIMER))[0].value == ppi_intid(CNTV)
     assert kernel(timer(SET, TIMER_IRQ_VTIMER, CNTV)) == -EINVAL, "not a v5 INTID"
     assert kernel(timer(SET, TIMER_IRQ_VTIMER, pointer=Pointer.UNMAPPED)) == -EFAULT
+    assert kernel(timer(SET, TIMER_IRQ_VTIMER, ppi_intid(64))) == -EINVAL, "there are 64"
+    assert kernel(timer(SET, TIMER_IRQ_VTIMER, ppi_intid(63))) == 0
+    assert kernel(timer(SET, TIMER_IRQ_VTIMER, ppi_intid(27))) == 0
     assert kernel(timer(SET, 4, ppi_intid(40))) == -ENXIO
     assert kernel(timer(HAS, 3)) == 0
     assert kernel(timer(HAS, 4)) == -ENXIO
@@ -262,3 +299,49 @@ def test_closed_vm_starts_afresh() -> None:
     kernel.new_vm(0)
     assert kernel.set("ENABLER0", U64) == 0
     assert kernel.write("ENABLER0", U64) == EXPOSED
+
+
+# --- single registers ----------------------------------------------------------------------------
+
+MPIDR, ID_AA64PFR2 = 0x6030_0000_0013_C005, 0x6030_0000_0013_C022
+PMCR, PMOVSSET, PMINTENSET = (0x6030_0000_0013_0000 | low for low in (0xDCE0, 0xDCF3, 0xC4F1))
+
+
+def test_registers_of_a_vcpu_that_is_not_initialised() -> None:
+    assert empty(CreateVcpu())(OneReg(GET, MPIDR)) == -ENOEXEC
+
+
+def test_registers_of_the_gic_are_no_registers_of_a_vcpu() -> None:
+    kernel = Kernel()
+    for register in REGISTERS.values():
+        if register.name.startswith("IC"):
+            assert kernel(OneReg(GET, 0x6030_0000_0013_0000 | register.encoding)) == -ENOENT
+
+
+def test_mpidr() -> None:
+    """Aff3 in [39:32], Aff2 to Aff0 in [23:0]; the other bits are not followed."""
+    result = empty(CreateVcpu(id=0x1F), InitVcpu()).results(OneReg(GET, MPIDR))
+    assert result == [Result(value=0x10F, known=0xFF_00FF_FFFF)]
+
+
+def test_gcie_in_the_id_register() -> None:
+    """Before a first run without a vGIC, it is still what the host has."""
+    kernel = empty(CreateVcpu(), InitVcpu())
+    assert kernel.results(OneReg(GET, ID_AA64PFR2)) == [Result(value=0, known=0)]
+    kernel(Run())
+    assert kernel.results(OneReg(GET, ID_AA64PFR2)) == [Result(value=0, known=0xF000)]
+    assert Kernel().results(OneReg(GET, ID_AA64PFR2)) == [Result(value=0x1000, known=0xF000)]
+
+
+def test_the_pmu_raises_its_line() -> None:
+    """If it is enabled (PMCR.E), and an overflow has its interrupt enabled."""
+    assert Kernel()(OneReg(SET, PMCR, 1)) == -ENOENT, "it has no PMU"
+    kernel = Kernel(pmu=(0,))
+    seen = []
+    for register, value in (
+        (PMCR, 0), (PMCR, 3), (PMOVSSET, 0), (PMINTENSET, 0), (PMOVSSET, 1 << 31),
+        (PMINTENSET, 1 << 31), (PMCR, 2),
+    ):  # fmt: skip
+        assert kernel(OneReg(SET, register, value)) == 0
+        seen.append(kernel.read("SPENDR0") >> PMUIRQ & 1)
+    assert seen == [0, 1, 0, 0, 0, 1, 0]

@@ -6,7 +6,8 @@ Every row is an observation: operations on a VM, and what the last ones returned
 
 from __future__ import annotations
 
-from errno import E2BIG, EBUSY, EEXIST, EFAULT, EINVAL, EIO, ENODEV, ENOENT, ENXIO
+from errno import E2BIG, EBADF, EBUSY, EEXIST, EFAULT, EINVAL, EIO, ENODEV, ENOENT, ENXIO
+from zlib import crc32
 
 import pytest
 from model_tools import IRS, Kernel
@@ -258,6 +259,37 @@ def test_saved_is_restored_and_saved_again() -> None:
     assert kernel.results(Ist(GET, 128, 16384, image=1, vm=1)) == [saved]
     hppir = kernel.run(write("PCR", 31), write("CR0", 1), read("HPPIR"), vm=1)[2]
     assert hppir.value == 1 << 32 | lpi_intid(7)
+
+
+def test_every_entry_is_saved() -> None:
+    """The last ones of both tables too; what is counted is bytes."""
+    kernel = Kernel(IRS)
+    kernel(run(lpi_table(), pend(spi_intid(31)), pend(lpi_intid(4095))))
+    spis, lpis = b"\0" * 124 + b"\1\0\0\0", b"\0" * 16380 + b"\1\0\0\0"
+    saved = kernel.results(Ist(GET, 128, 16384))[0]
+    assert (saved.value, saved.extra) == (crc32(spis), crc32(lpis))
+    words = ((Table.SPI, 30), (Table.SPI, 31), (Table.LPI, 4094), (Table.LPI, 4095))
+    assert [r.value for r in kernel.results(*(p.IstEntry(GET, *word) for word in words))] == [
+        0, 1, 0, 1,
+    ]  # fmt: skip
+
+
+def test_an_image_starts_as_zeros_of_full_size() -> None:
+    last = p.MAX_IST_BYTES // 4 - 1
+    entries = (p.IstEntry(GET, table, n) for table in Table for n in (0, last))
+    assert [r.value for r in Kernel(IRS).results(*entries)] == [0, 0, 0, 0]
+
+
+def test_ist_needs_a_device() -> None:
+    assert Kernel(IRS, empty=True)(p.CreateVm(), Ist(GET)) == -EBADF
+
+
+def test_a_late_copy_is_refused_and_says_what_was_read() -> None:
+    kernel = Kernel(IRS)
+    kernel.new_vm(1)
+    kernel(run(vm=1))
+    (copied,) = kernel.results(p.CopyReg(Reg.IDR2, 0, 1, p.GRP_IRS_REGS))
+    assert (copied.ret, copied.value, copied.known) == (-EBUSY, 0x330, U64 & ~0x1F)
 
 
 def test_without_an_irs_there_is_none() -> None:

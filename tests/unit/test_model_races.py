@@ -230,7 +230,7 @@ def test_a_kick_is_a_step_of_its_own() -> None:
 def test_only_steps_that_matter_are_told() -> None:
     """Here to people, as ``b0 injects``: operation 0 of branch b."""
     ends = interleavings(after(LISTENING), section((run(p.Window()),), (inject(),)))
-    assert [(end.results[2].value, end.order) for end in ends] == [
+    assert [(end.results[3].value, end.order) for end in ends] == [
         (0, ("a0 enters", "a0 guest operation 0", "a0 exits")),
         (1, ("a0 enters", "b0 injects", "a0 is kicked")),
     ]

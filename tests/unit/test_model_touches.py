@@ -187,6 +187,13 @@ STEPS: dict[str, tuple[p.Op, Ops, list[tuple[str, str, str]]]] = {
         LOOK, LOCK, *FIRST_RUN, ("guest operation 0", *GUEST), ("guest operation 1", *GUEST),
         ("reads ICC_PCR_EL1 back", *GUEST), ("exits", *GUEST), UNLOCK,
     ]),
+    "run after another that was interrupted": (
+        p.Run((), 1, 1), (*SETUP, p.Run((p.Wfi(),), 1, 1)),
+        [*(2 * [LOOK, LOCK, ONE_REG, UNLOCK]), LOOK, LOCK, ("enters", *GUEST), ("exits", *GUEST),
+         UNLOCK]),
+    "run after another that ended": (
+        p.Run((), 1, 1), (*SETUP, p.Run((), 1, 1)),
+        [LOOK, LOCK, ("enters", *GUEST), ("exits", *GUEST), UNLOCK]),
     "window": (p.Run((p.Window(),), 1, 1), (*SETUP, p.Run(listen(3), 1, 1), p.IrqLine(3, 1, 1, 3)),
                [LOOK, LOCK, ("enters", *GUEST), ("guest operation 0", *GUEST),
                 ("in the window", *GUEST), ("exits", *GUEST), UNLOCK]),
