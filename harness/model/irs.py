@@ -276,8 +276,6 @@ def write_ist_baser(irs: Irs, value: int) -> None:
     KVM never touches the guest's own memory there, so any address will do.
     """
     was = irs.base & VALID
-    if irs.restored:
-        raise NotModelled("an IST_BASER of userspace's without an IST")
     if value & VALID:
         if not was and irs.id_bits >= MIN_LPI_ID_BITS:
             irs.base = value & (BASE_ADDRESS | VALID)

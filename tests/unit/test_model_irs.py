@@ -72,6 +72,8 @@ ROWS: dict[str, tuple[tuple[Op, ...], list[int]]] = {
     # ADDR
     "misaligned": ((*BARE, addr(SET, BASE + 0x1000)), [-EINVAL]),
     "beyond IPA": ((*BARE, addr(SET, 1 << 40)), [-E2BIG]),
+    "up to IPA": ((*BARE, addr(SET, (1 << 40) - 0x2_0000)), [0]),
+    "ADDR NULL": ((*BARE, p.DeviceAttr(GET, p.GRP_ADDR, p.ADDR_IRS, 0, Pointer.NULL)), [-EFAULT]),
     "half beyond IPA": ((*BARE, addr(SET, (1 << 40) - 0x1_0000)), [-E2BIG]),
     "get before set": ((*BARE, addr(GET)), [U64]),
     "address 0": ((*BARE, addr(SET, 0), addr(GET), addr(SET, BASE)), [0, 0, -EEXIST]),
@@ -117,6 +119,10 @@ ROWS: dict[str, tuple[tuple[Op, ...], list[int]]] = {
     "bad offsets": (
         (*VM, *(irs_reg(HAS, o) for o in (0x30, 0x1_0000, 2, 0x184)), irs_reg(GET, 0x1_0000)),
         [-ENXIO, -ENXIO, -EINVAL, -EINVAL, -ENXIO],
+    ),
+    "the ends of registers": (  # CR1 has 4 bytes, IST_BASER has 8
+        (*VM, *(irs_reg(HAS, o) for o in (0x87, 0x88, 0x187, 0x188))),
+        [-EINVAL, -ENXIO, -EINVAL, -ENXIO],
     ),
     "regs NULL": (
         (*VM, *(p.DeviceAttr(a, p.GRP_IRS_REGS, 0, 0, Pointer.NULL) for a in (GET, SET))),
@@ -236,6 +242,86 @@ def test_every_register_can_be_read_and_written_back() -> None:
     for register in Reg:
         assert kernel(irs_reg(HAS, register)) == 0
         assert kernel(p.CopyReg(register, 0, 0, p.GRP_IRS_REGS)) == 0, register
+
+
+def known(kernel: Kernel, *ops: Op) -> list[tuple[int, int]]:
+    """Value and known bits of the last operation's results."""
+    return [(r.value, r.known) for r in kernel.results(*ops)]
+
+
+SAME = {  # registers that userspace and the guest read alike, in a VM with vCPU ids 1 and 0
+    Reg.IDR0: (0x19, U64), Reg.IDR1: (0x40_0002, U64), Reg.IDR2: (0x320, U64 & ~0x1F),
+    Reg.IDR3: (0, U64), Reg.IDR4: (0, U64), Reg.IDR5: (32, U64), Reg.IDR6: (32, U64),
+    Reg.IIDR: (0x04B0_043B, U64), Reg.IST_BASER: (0, U64), Reg.IST_CFGR: (0, U64),
+    Reg.SYNC_STATUSR: (1, U64), Reg.IST_STATUSR: (1, U64),
+}  # fmt: skip
+USERSPACE = SAME | {Reg.CR0: (0, 1), Reg.SPI_STATUSR: (1, U64), Reg.PE_STATUSR: (1, U64)}
+GUEST = SAME | {
+    Reg.CR0: (2, U64), Reg.SYNCR: (0, U64), Reg.SPI_CFGR: (0, U64), Reg.SPI_STATUSR: (3, U64),
+    Reg.PE_STATUSR: (7, U64), Reg.PE_CR0: (1, U64),
+}  # fmt: skip
+
+
+def test_what_is_known_of_each_register() -> None:
+    kernel = Kernel(IRS, empty=True)
+    kernel(*new_vm(ids=(1, 0)))
+    for register in Reg:
+        seen = known(kernel, irs_reg(GET, register))[0]
+        expected = USERSPACE.get(register, (0, 0))
+        assert (seen[0] & seen[1], seen[1]) == (expected[0] & expected[1], expected[1]), register
+        assert known(kernel, load(register))[1] == GUEST.get(register, (0, 0)), register
+
+
+def test_what_the_guest_selects() -> None:
+    """SPI 31 and vCPU 1 exist, SPI 32 and vCPU 2 do not.  What is stored has 32 bits."""
+    kernel = Kernel(IRS, vcpus=2)
+    registers = (Reg.SPI_CFGR, Reg.SPI_STATUSR, Reg.PE_STATUSR, Reg.PE_CR0)
+    select = IrsWrite(Reg.SPI_SELR, 1 << 32 | 31), IrsWrite(Reg.PE_SELR, 1)
+    assert known(kernel, run(select), load(*registers))[4:] == [
+        (0, U64),
+        (3, U64),
+        (7, U64),
+        (1, U64),
+    ]
+    select = IrsWrite(Reg.SPI_SELR, 32), IrsWrite(Reg.PE_SELR, 2)
+    assert known(kernel, run(select), load(*registers))[4:] == [(0, 0), (1, 1), (1, 1), (0, 0)]
+
+
+def test_what_the_guest_writes() -> None:
+    kernel = Kernel(IRS)
+    for value in (1, 0):
+        kernel(run(IrsWrite(Reg.CR0, value), IrsWrite(Reg.SPI_CFGR, value)))
+        assert known(kernel, load(Reg.CR0, Reg.SPI_CFGR))[1:] == [(2 | value, U64), (value, U64)]
+    nothing = kernel.results(run(IrsWrite(Reg.SYNCR, 1), IrsWrite(Reg.PE_CR0, 1)))
+    assert [r.status for r in nothing] == [1, 1, 1]
+    high = IrsWrite(Reg.IST_BASER, 0x12_1020_0001, True)
+    kernel(run(IrsWrite(Reg.IST_CFGR, 12), high))
+    assert known(kernel, load(Reg.IST_BASER))[1] == (0x12_1020_0001, U64)
+    kernel(run(IrsWrite(Reg.IST_BASER, 0, True)))
+    assert known(kernel, load(Reg.IST_BASER))[1] == (0, 1), "the address may stay or go"
+
+
+def test_what_userspace_writes() -> None:
+    kernel = Kernel(IRS)
+    kernel.new_vm(1)
+    for vm, value in ((0, 3), (1, 2)):
+        assert kernel(irs_reg(SET, Reg.CR0, value, vm), irs_reg(SET, Reg.IST_CFGR, 16, vm)) == 0
+        assert known(kernel, irs_reg(GET, Reg.CR0, vm=vm)) == [(value & 1, 1)]
+        assert known(kernel, irs_reg(GET, Reg.IST_CFGR, vm=vm)) == [(16, U64)]
+
+
+def test_a_level_spi_follows_its_line() -> None:
+    """The guest has told KVM (SPI_CFGR.TM) and the entry (CDHM)."""
+    kernel, intid = Kernel(IRS), spi_intid(5)
+    kernel(run(irs_listen(), configure(intid), write("CDHM", intid | 1 << 32),
+               IrsWrite(Reg.SPI_SELR, 5), IrsWrite(Reg.SPI_CFGR, 1)))  # fmt: skip
+    pending = []
+    for level in (1, 1, 0, 0, 1):
+        kernel(spi_line(5, level))
+        pending.append(kernel.run(configuration(intid))[1].value >> 2 & 1)
+    assert pending == [1, 1, 0, 0, 1]
+    again = (acknowledge(), drop(), write("CDDI", intid), acknowledge())
+    assert kernel.run(again)[3].value == 1 << 32 | intid, "as long as the line is up"
 
 
 def test_saved_words() -> None:
