@@ -333,6 +333,13 @@ def test_gcie_in_the_id_register() -> None:
     assert Kernel().results(OneReg(GET, ID_AA64PFR2)) == [Result(value=0x1000, known=0xF000)]
 
 
+def test_the_pmu_of_a_vcpu_that_is_off_raises_its_line() -> None:
+    kernel = Kernel(pmu=(0,))
+    kernel(InitVcpu(features=PMU | FEATURE_POWER_OFF), OneReg(SET, PMCR, 1))
+    assert ran(kernel) == (-EINTR, RunEnd.INTERRUPTED)
+    assert kernel.get("SPENDR0") >> PMUIRQ & 1
+
+
 def test_the_pmu_raises_its_line() -> None:
     """If it is enabled (PMCR.E), and an overflow has its interrupt enabled."""
     assert Kernel()(OneReg(SET, PMCR, 1)) == -ENOENT, "it has no PMU"

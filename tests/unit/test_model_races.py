@@ -234,8 +234,11 @@ def test_only_steps_that_matter_are_told() -> None:
         (0, ("a0 enters", "a0 guest operation 0", "a0 exits")),
         (1, ("a0 enters", "b0 injects", "a0 is kicked")),
     ]
-    (end,) = interleavings(after(LISTENING), section((run(p.Wfi()),), (MPIDR,)))
-    assert end.order == ("a0 locks the vCPU", "a0 waits in vain", "a0 unlocks the vCPU")
+    off = (*LISTENING, p.InitVcpu(features=p.FEATURE_PSCI_0_2 | p.FEATURE_POWER_OFF))
+    for setup in (LISTENING, off):
+        (end,) = interleavings(after(setup), section((run(p.Wfi()),), (MPIDR,)))
+        assert end.order[0] == "a0 locks the vCPU"
+        assert end.order[-2:] == ("a0 waits in vain", "a0 unlocks the vCPU")
 
 
 def test_what_does_not_meet_is_not_told() -> None:

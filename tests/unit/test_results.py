@@ -83,6 +83,80 @@ def test_a_bad_line_is_named(text: str, said: str) -> None:
     assert said.lower() in e.value.what.lower()
 
 
+KTAP = """\
+KTAP version 1
+1..3
+# started: "2026-11-22"
+# kernel: "k"
+# provenance: {}
+# seconds: 0.0
+# hosts: []
+# boots: []
+# warnings: []
+  KTAP version 1
+  # Subtest: order
+  1..3
+  # verdict: "PASS"
+  ok 1 first
+  # verdict: "FAIL"
+  # message: "lost  # CNTV(27)"
+  not ok 2 second # lost no. CNTV(27)
+  # verdict: "CRASH"
+  # message: "the kernel died"
+  # reports: ["a"]
+  not ok 3 third # CRASH the kernel died
+not ok 1 order
+  KTAP version 1
+  # Subtest: plain
+  1..2
+  # verdict: "SKIP"
+  # message: "no PMU"
+  ok 1 skip # SKIP no PMU
+  # verdict: "PASS"
+  ok 2 pass
+ok 2 plain
+  KTAP version 1
+  # Subtest: pmu
+  1..1
+  # verdict: "SKIP"
+  ok 1 none # SKIP
+ok 3 pmu # SKIP
+"""
+KTAP_CASES = (
+    Case("order/first", Verdict.PASS),
+    Case("order/second", Verdict.FAIL, message="lost  # CNTV(27)"),
+    Case("order/third", Verdict.CRASH, message="the kernel died", reports=("a",)),
+    Case("plain/skip", Verdict.SKIP, message="no PMU"),
+    Case("plain/pass", Verdict.PASS),
+    Case("pmu/none", Verdict.SKIP),
+)
+
+
+def test_ktap_as_it_is_written() -> None:
+    results = Results("2026-11-22", "k", {}, KTAP_CASES)
+    assert FORMATS["ktap"].write(results) == KTAP
+    assert FORMATS["ktap"].read(KTAP, "x") == results
+
+
+def test_ktap_says_error_too() -> None:
+    results = Results("2026-11-22", "k", {}, (Case("a/b", Verdict.ERROR, message="no answer"),))
+    assert "  not ok 1 b # ERROR no answer\nnot ok 1 a\n" in FORMATS["ktap"].write(results)
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ("KTAP version 1\n  # Subtest: a\n  ok 1 b\n", "x:3: 'verdict'"),
+        ("  # verdict: nonsense\n", "x:1: Expecting value: line 1 column 1 (char 0)"),
+        ('# started: "2026"\n# Subtest: a\n', "x: lacks 'kernel'"),
+    ],
+)
+def test_ktap_of_others_is_refused(text: str, what: str) -> None:
+    with pytest.raises(ConfigError) as e:
+        FORMATS["ktap"].read(text, "x")
+    assert (e.value.what, e.value.remedy) == (what, "give what `gicv5 export` wrote")
+
+
 def test_junit_is_valid_by_the_schema_of_others() -> None:
     schema = etree.XMLSchema(etree.parse(junit_schema()))
     document = etree.fromstring(FORMATS["junit"].write(RESULTS).encode())
