@@ -18,6 +18,7 @@ import ast
 import difflib
 import gc
 import hashlib
+import importlib
 import json
 import os
 import resource
@@ -26,7 +27,7 @@ import sys
 import tomllib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from fnmatch import fnmatch
 from functools import partial, wraps
@@ -333,15 +334,18 @@ def pytest_main(plugin: object) -> int:
 
 def judge_all(
     codes: Mapping[str, CodeType], mutants: Sequence[str], tell: Tell
-) -> tuple[list[Key], dict[str, float]]:
-    """The functions that were called before the first test, and how long each test takes."""
+) -> tuple[list[Key], dict[str, float], list[str]]:
+    """The functions that were called before the first test; how long each test takes; and which
+    modules of others were imported."""
     importer = Importer(codes)
     importer.install()
     judge = Judge(importer, mutants, tell)
     early: set[CodeType] = set()
     with profiled(early):  # until the tests are run
         pytest_main(judge)
-    return [k for k, (f, _) in importer.functions.items() if f.__code__ in early], judge.seconds
+    called = [key for key, (f, _) in importer.functions.items() if f.__code__ in early]
+    files = {name: str(getattr(m, "__file__", "")) for name, m in sys.modules.items()}
+    return called, judge.seconds, [name for name in files if "site-packages" in files[name]]
 
 
 def judge_afresh(codes: Mapping[str, CodeType], mutant: str, seconds: Mapping[str, float]) -> str:
@@ -386,9 +390,13 @@ def run(patterns: Sequence[str], again: bool) -> None:
     found = forked(lambda: judge_all(codes, left, tell), silent=False)
     if not found or not found[1]:
         sys.exit("no mutant was judged")
-    early, seconds = {tuple(key) for key in found[0]}, found[1]
+    early, seconds, others = {tuple(key) for key in found[0]}, found[1], found[2]
     known = verdicts(everything)
-    for mutant in [m for m in left if not killed(known[m]) and of_mutant(m) in early]:
+    late = [m for m in left if not killed(known[m]) and of_mutant(m) in early]
+    for name in others if late else ():
+        with suppress(Exception):
+            importlib.import_module(name)  # so that not every process has to
+    for mutant in late:
         tell(mutant, forked(partial(judge_afresh, codes, mutant, seconds)) or ENDLESS)
 
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from strategies import programs, results, u64
 
 from harness.ppi import U64
-from harness.program import CreateVm, Parallel, Program, Run, Wfi, Window, flat, read
+from harness.program import Branch, CreateVm, Delay, Parallel, Program, Run, Wfi, Window, flat, read
 from harness.trace import Ending, Result, Status, Trace, compare, steps
 
 PROGRAM = Program("a/b", (CreateVm(), Run((read("CR0"), Wfi())), CreateVm(1), Run((Window(),))))
@@ -25,6 +25,18 @@ def test_steps_name_the_place() -> None:
     assert where == [(0, 0, None), (1, 1, None), (2, 1, 0), (3, 1, 1), (4, 2, None), (5, 3, None),
                      (6, 3, 0)]  # fmt: skip
     assert [s.guest for s in steps(PROGRAM)][2] == read("CR0")
+
+
+def test_steps_of_a_parallel_section() -> None:
+    """The section, then each branch with its operations: 0 and 0a, 0a0, 0a0.0, 0b, 0b0."""
+    run, delay = Run((Wfi(),)), Delay(1)
+    section = Parallel((Branch((run,)), Branch((delay,))))
+    where = list(steps(Program("a/b", (section,))))
+    assert [(s.record, s.number) for s in where] == list(enumerate(
+        ["0", "0a", "0a0", "0a0.0", "0b", "0b0"]
+    ))  # fmt: skip
+    assert [s.op for s in where] == [section, section.branches[0], run, run, section.branches[1],
+                                     delay]  # fmt: skip
 
 
 @given(results)
@@ -59,6 +71,7 @@ def test_differences_come_in_order_with_their_step() -> None:
     assert not found.agrees
     assert [d.step.record for d in found.differences] == [3, 6]
     assert found.differences[0].step.guest == Wfi()
+    assert found.differences[0].expected == Result()
     assert found.differences[1].observed.value == 2
 
 
