@@ -29,7 +29,8 @@ struct vm vms[MAX_VMS] = {
 	},
 };
 
-static int result(int ret)
+/* 0 or a negative errno. */
+static int without_value(int ret)
 {
 	return ret < 0 ? ret : 0;
 }
@@ -145,7 +146,7 @@ int vm_create(unsigned int index)
 	vm->fd = kernel_ioctl(host.kvm, KVM_CREATE_VM, NULL);
 	if (vm->fd < 0)
 		return vm->fd;
-	ret = result(kernel_ioctl(vm->fd, KVM_SET_USER_MEMORY_REGION, &memory));
+	ret = without_value(kernel_ioctl(vm->fd, KVM_SET_USER_MEMORY_REGION, &memory));
 	if (ret)
 		vm_close(index);
 	return ret;
@@ -155,7 +156,7 @@ int vm_create_device(unsigned int index, uint32_t type, uint32_t flags)
 {
 	struct kvm_create_device create = { .type = type, .flags = flags, .fd = ~0u };
 	struct vm *vm = &vms[index];
-	int ret = result(kernel_ioctl(vm->fd, KVM_CREATE_DEVICE, &create));
+	int ret = without_value(kernel_ioctl(vm->fd, KVM_CREATE_DEVICE, &create));
 
 	if (ret || flags & KVM_CREATE_DEVICE_TEST)
 		return ret;
@@ -193,7 +194,7 @@ static int set_core(int fd, uint64_t id, uint64_t value)
 {
 	struct kvm_one_reg reg = { .id = id, .addr = (uintptr_t)&value };
 
-	return result(kernel_ioctl(fd, KVM_SET_ONE_REG, &reg));
+	return without_value(kernel_ioctl(fd, KVM_SET_ONE_REG, &reg));
 }
 
 int vcpu_set_entry(unsigned int vm, unsigned int vcpu)
@@ -208,12 +209,12 @@ int vcpu_init(unsigned int vm, unsigned int index, uint32_t features)
 {
 	struct vcpu *vcpu = &vms[vm].vcpus[index];
 	struct kvm_vcpu_init init = { 0 };
-	int ret = result(kernel_ioctl(vms[vm].fd, KVM_ARM_PREFERRED_TARGET, &init));
+	int ret = without_value(kernel_ioctl(vms[vm].fd, KVM_ARM_PREFERRED_TARGET, &init));
 
 	if (ret)
 		return ret;
 	init.features[0] = features;
-	ret = result(kernel_ioctl(vcpu->fd, KVM_ARM_VCPU_INIT, &init));
+	ret = without_value(kernel_ioctl(vcpu->fd, KVM_ARM_VCPU_INIT, &init));
 	if (ret)
 		return ret;
 	vcpu->powered_off = features & 1 << KVM_ARM_VCPU_POWER_OFF;
