@@ -133,6 +133,12 @@ void gicv5_ppi_deactivate(struct gicv5_ppis *p, u32 id)
 		p->active[id / 64] &= ~BIT(id % 64);
 }
 
+/* "<=" against the mask, "<" against the running priority */
+bool gicv5_phys_sufficient(const struct gicv5_cpu *c, unsigned int prio)
+{
+	return (c->cr0 & ICC_CR0_EN) && prio <= c->pcr && prio < gicv5_running(c->apr);
+}
+
 /* Registers that are the same for host and guest (KVM traps what must differ) */
 u64 gicv5_shared_read(const struct gicv5 *gic, unsigned int cpu, const struct gicv5_op *op)
 {
@@ -147,37 +153,4 @@ u64 gicv5_shared_read(const struct gicv5 *gic, unsigned int cpu, const struct gi
 		return gic->cpu[cpu].icsr;
 	}
 	return 0;
-}
-
-u64 gicv5_icc_read(struct gicv5 *gic, unsigned int cpu, const struct gicv5_op *op, bool virt)
-{
-	return virt ? gicv5_virt_read(gic, cpu, op) : gicv5_phys_read(gic, cpu, op);
-}
-
-void gicv5_icc_write(struct gicv5 *gic, unsigned int cpu, const struct gicv5_op *op, bool virt,
-		     u64 val)
-{
-	if (op->reg == REG_ICSR) {
-		/* one register for host and guest: KVM swaps it */
-		gic->cpu[cpu].icsr = val & ICSR_MASK;
-		return;
-	}
-	if (virt)
-		gicv5_virt_write(gic, cpu, op, val);
-	else
-		gicv5_phys_write(gic, cpu, op, val);
-	gicv5_mark(gic, cpu);
-}
-
-u64 gicv5_insn(struct gicv5 *gic, unsigned int cpu, const struct gicv5_op *op, bool virt, u64 val)
-{
-	/* Everything takes effect at once, so there is nothing to wait for. */
-	if (op->reg == GSB_SYS || op->reg == GSB_ACK)
-		return 0;
-	if (op->class == GICV5_EL2_ONLY) {
-		gicv5_virt_vd(gic, cpu, op, val);
-		return 0;
-	}
-	gicv5_mark(gic, cpu);
-	return virt ? gicv5_virt_insn(gic, cpu, op, val) : gicv5_phys_insn(gic, cpu, op, val);
 }

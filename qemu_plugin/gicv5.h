@@ -14,16 +14,17 @@
 
 #include "types.h"
 
-#define GICV5_MAX_CPUS	  8
-#define GICV5_NR_PPIS	  128
-#define GICV5_NR_SPIS	  256
-#define GICV5_LPI_ID_BITS 16
-#define GICV5_NR_LPIS	  (1 << GICV5_LPI_ID_BITS)
-#define GICV5_NR_VMS	  256
-#define GICV5_NR_VPES	  1024	    /* of one VM */
-#define GICV5_NR_VIDS	  (1 << 16) /* virtual SPIs, and virtual LPIs, of one VM */
-#define GICV5_PRI_BITS	  5
-#define GICV5_PRI_IDLE	  32 /* "no interrupt", and the running priority of an idle CPU */
+#define GICV5_MAX_CPUS	      8
+#define GICV5_NR_PPIS	      128
+#define GICV5_NR_SPIS	      256
+#define GICV5_LPI_ID_BITS     16
+#define GICV5_MIN_LPI_ID_BITS 12u
+#define GICV5_NR_LPIS	      (1 << GICV5_LPI_ID_BITS)
+#define GICV5_NR_VMS	      256
+#define GICV5_NR_VPES	      1024	/* of one VM */
+#define GICV5_NR_VIDS	      (1 << 16) /* virtual SPIs, and virtual LPIs, of one VM */
+#define GICV5_PRI_BITS	      5
+#define GICV5_PRI_IDLE	      32 /* "no interrupt", and the running priority of an idle CPU */
 
 /* INTID as CDIA and HPPIR return it */
 #define GICV5_INTID_VALID BIT(32)
@@ -291,6 +292,8 @@ const char *gicv5_irs_name(u32 off, char *buf, size_t len);
 
 #define IRS_CR0	      0x080
 #define IRS_CR0_IRSEN BIT(0)
+/* IRS_IST_BASER: there are LPIs */
+#define IST_BASER_VALID BIT(0)
 
 /* ---- signals --------------------------------------------------------------- */
 

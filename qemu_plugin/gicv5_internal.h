@@ -45,11 +45,12 @@ static inline bool gicv5_irs_enabled(const struct gicv5 *gic)
 	return gic->irs.cr0 & IRS_CR0_IRSEN;
 }
 
-/* gicv5.c: what physical and virtual PPIs have in common */
+/* gicv5.c: PPIs, and what the physical and the virtual interface have in common */
 unsigned int gicv5_ppi_hppi(const struct gicv5_ppis *p, const u64 pend[2], u32 *intid);
 u64 gicv5_ppi_read(const struct gicv5_ppis *p, const struct gicv5_op *op, const u64 pend[2]);
 void gicv5_ppi_write(struct gicv5_ppis *p, const struct gicv5_op *op, u64 val);
 void gicv5_ppi_deactivate(struct gicv5_ppis *p, u32 id);
+bool gicv5_phys_sufficient(const struct gicv5_cpu *c, unsigned int prio);
 u64 gicv5_shared_read(const struct gicv5 *gic, unsigned int cpu, const struct gicv5_op *op);
 
 /* gicv5_phys.c */
@@ -57,7 +58,6 @@ u64 gicv5_phys_read(struct gicv5 *gic, unsigned int cpu, const struct gicv5_op *
 void gicv5_phys_write(struct gicv5 *gic, unsigned int cpu, const struct gicv5_op *op, u64 val);
 u64 gicv5_phys_insn(struct gicv5 *gic, unsigned int cpu, const struct gicv5_op *op, u64 val);
 void gicv5_phys_pend(const struct gicv5_cpu *c, u64 pend[2]);
-bool gicv5_phys_sufficient(const struct gicv5_cpu *c, unsigned int prio);
 
 /* gicv5_virt.c */
 u64 gicv5_virt_read(struct gicv5 *gic, unsigned int cpu, const struct gicv5_op *op);
@@ -70,6 +70,7 @@ void gicv5_iri_command(struct gicv5 *gic, unsigned int cpu, const struct gicv5_o
 void gicv5_iri_activate(struct gicv5 *gic, u32 intid);
 unsigned int gicv5_iri_hppi(const struct gicv5 *gic, unsigned int cpu, unsigned int best,
 			    u32 *intid);
+u32 gicv5_nr_lpis(const struct gicv5 *gic); /* LPIs exist below it */
 bool gicv5_lpi_signals(const struct gicv5 *gic, unsigned int cpu);
 void gicv5_lpi_forget(struct gicv5 *gic);
 void gicv5_lpi_pend(struct gicv5 *gic, u32 id);
@@ -91,9 +92,6 @@ u64 gicv5_vpe_read_dbr(const struct gicv5 *gic, u32 vm, u32 vpe);
 void gicv5_vpe_changed(struct gicv5 *gic, u32 vm, u32 vpe);
 void gicv5_vm_changed(struct gicv5 *gic, u32 vm);
 void gicv5_context_write(struct gicv5 *gic, unsigned int cpu, u64 val);
-
-/* gicv5_irs.c: LPIs exist below it */
-u32 gicv5_nr_lpis(const struct gicv5 *gic);
 
 /* gicv5_irs_virt.c: the registers that lead there */
 u64 gicv5_irs_virt_read(const struct gicv5 *gic, u32 off);

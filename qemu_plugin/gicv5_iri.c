@@ -11,6 +11,17 @@
 
 #include "gicv5_internal.h"
 
+u32 gicv5_nr_lpis(const struct gicv5 *gic)
+{
+	unsigned int bits = FIELD(gic->irs.ist_cfgr, 4, 0);
+
+	if (!(gic->irs.ist_baser & IST_BASER_VALID))
+		return 0;
+	if (bits < GICV5_MIN_LPI_ID_BITS)
+		bits = GICV5_MIN_LPI_ID_BITS;
+	return 1u << (bits < GICV5_LPI_ID_BITS ? bits : GICV5_LPI_ID_BITS);
+}
+
 static struct gicv5_iri *find(struct gicv5 *gic, u64 intid)
 {
 	u32 id = GICV5_ID(intid);

@@ -19,8 +19,7 @@
 #define IDR0_INT_DOM_NS	     BIT(0)
 #define IDR0_PA_RANGE	     (7u << 2) /* 56 bits, as QEMU's own IRS */
 #define IDR0_VIRT	     BIT(6)
-#define MIN_LPI_ID_BITS	     12u
-#define IDR2_MIN_LPI_ID_BITS (MIN_LPI_ID_BITS << 6)
+#define IDR2_MIN_LPI_ID_BITS (GICV5_MIN_LPI_ID_BITS << 6)
 #define IDR2_LPI	     BIT(5)
 #define IDR2_IST_LEVELS	     BIT(10)
 #define IDR2_IST_L2SZ_4K     BIT(11)
@@ -32,7 +31,6 @@
 #define IDR4_VPE_ID_BITS (9u << 6)
 #define IDR4_VPED_SZ	 6u /* 64 bytes; not used */
 
-#define IST_BASER_VALID	   BIT(0)
 #define IST_BASER_MASK	   (GENMASK(55, 6) | IST_BASER_VALID)
 #define IST_CFGR_TWO_LEVEL BIT(16)
 #define IST_CFGR_MASK	   (BIT(16) | GENMASK(8, 5) | GENMASK(4, 0))
@@ -203,17 +201,6 @@ static void map_l2_ist(const struct gicv5 *gic, u32 id)
 	if ((irs->ist_baser & IST_BASER_VALID) && (irs->ist_cfgr & IST_CFGR_TWO_LEVEL) &&
 	    !(id >> FIELD(irs->ist_cfgr, 4, 0)))
 		gicv5_mem_write(gic, addr, gicv5_mem_read(gic, addr, 8) | 1, 8);
-}
-
-u32 gicv5_nr_lpis(const struct gicv5 *gic)
-{
-	unsigned int bits = FIELD(gic->irs.ist_cfgr, 4, 0);
-
-	if (!(gic->irs.ist_baser & IST_BASER_VALID))
-		return 0;
-	if (bits < MIN_LPI_ID_BITS)
-		bits = MIN_LPI_ID_BITS;
-	return 1u << (bits < GICV5_LPI_ID_BITS ? bits : GICV5_LPI_ID_BITS);
 }
 
 /* While the table is valid, all that software may do is to end that. */

@@ -8,12 +8,6 @@ void gicv5_phys_pend(const struct gicv5_cpu *c, u64 pend[2])
 	pend[1] = c->ppi.pend[1];
 }
 
-/* "<=" against the mask, "<" against the running priority */
-bool gicv5_phys_sufficient(const struct gicv5_cpu *c, unsigned int prio)
-{
-	return (c->cr0 & ICC_CR0_EN) && prio <= c->pcr && prio < gicv5_running(c->apr);
-}
-
 static unsigned int phys_hppi(struct gicv5 *gic, unsigned int cpu, u32 *intid)
 {
 	struct gicv5_cpu *c = &gic->cpu[cpu];
