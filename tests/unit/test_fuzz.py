@@ -322,10 +322,10 @@ def test_a_program_that_fails_only_after_another_is_found_with_it() -> None:
     (finding,) = fuzzer.findings
     assert finding.reproduced
     one, other = units(finding.outcome.program.ops)
-    assert one.shape is not None
+    (device,) = (op for op in one.ops if isinstance(op, CreateDevice))
     (last,) = other.ops
     assert isinstance(last, Run)
-    assert one.shape.vm != last.vm
+    assert device.vm != last.vm
 
 
 class Leaky:
