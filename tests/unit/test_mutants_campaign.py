@@ -147,7 +147,8 @@ def test_a_race_is_run_until_it_shows(bench: Bench, monkeypatch: pytest.MonkeyPa
         mutated = self.target is not bench.target
         runs[mutated][program.name] += 1
         outcome = seen(self, program, upcoming)
-        return replace(outcome, verdict=Verdict.FAIL) if runs[mutated][ORDER[1]] == 2 else outcome
+        shows = mutated and program.name == ORDER[1] and runs[True][ORDER[1]] == 2
+        return replace(outcome, verdict=Verdict.FAIL) if shows else outcome
 
     monkeypatch.setattr(judge.Session, "run", run)
     monkeypatch.setattr(judge, "RACE_SECONDS", 1.0)
