@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field, replace
@@ -140,7 +140,8 @@ class Campaign:
             image = trees[0].image()
             base_sha = file_sha256(image)
             survey = lab.survey(image)
-            baseline = self._baseline(host, lab, survey, image)
+            again = {family for mutant in mutants for family in mutant.races}
+            baseline = self._baseline(host, lab, survey, image, again)
             todo: SimpleQueue[_Task] = SimpleQueue()
             for mutant in sorted(mutants, key=lambda m: (m.files, m.name)):
                 task = self._task(mutant, base_sha, survey)
@@ -198,7 +199,8 @@ class Campaign:
             )
         try:
             if self.plan.suite and (todo := missing(result.suite, task.programs)):
-                suite = lab.suite(made.image, task.programs, task.suite_key, todo, self.plan.fast)
+                suite = lab.suite(made.image, task.programs, task.suite_key, only=todo,
+                                  fast=self.plan.fast, again=mutant.races)  # fmt: skip
                 suite = merged(result.suite, suite, task.programs)
                 result = replace(result, suite=replace(suite, build_seconds=made.seconds))
             if self.plan.limit and result.fuzz is None:
@@ -211,10 +213,12 @@ class Campaign:
             return replace(result, error=f"{mutant.path}: {e}")
         return result
 
-    def _baseline(self, host: HostKind, lab: Lab, survey: Survey, image: Path) -> Baseline:
+    def _baseline(
+        self, host: HostKind, lab: Lab, survey: Survey, image: Path, again: Collection[str]
+    ) -> Baseline:
         """Without mutation, the whole suite passes and the fuzzer finds nothing."""
         plan = self.plan
-        suite = lab.suite(image, survey.programs) if plan.suite else None
+        suite = lab.suite(image, survey.programs, again=again) if plan.suite else None
         fuzz = lab.fuzz(image, plan.limit) if plan.limit else None
         bad = suite.killers if suite else []
         if fuzz and fuzz.kill:

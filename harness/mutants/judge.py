@@ -5,9 +5,9 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import cycle, islice
 from pathlib import Path
 from typing import Final
 
@@ -25,6 +25,7 @@ from harness.targets.spec import OpenTarget
 from harness.trace import Ending
 
 MAX_COSTLY: Final = 3  # of a family: programs that cost a host; then the rest is left out
+RACE_SECONDS: Final = 60.0  # how long families are run again that show a race now and then
 FINGERPRINT_PROGRAMS: Final = 100  # generated ones that identify the generator
 
 Stop = Callable[[], bool]
@@ -56,17 +57,20 @@ class Lab:
         image: Path,
         wanted: Mapping[str, str],
         key: str = "",
+        *,
         only: Collection[str] | None = None,
         fast: bool = False,
+        again: Collection[str] = (),
     ) -> SuiteRun:
         """The programs in ``only`` (None: all of ``wanted``), on as few hosts as it takes.
 
-        BootError if the first does not boot.
+        ``again``: families that are repeated for RACE_SECONDS, or until a program of them fails, if
+        all passed.  BootError if the first does not boot.
         """
         session = self.session(image)
         try:
             chosen = {n: d for n, d in wanted.items() if only is None or n in only}
-            return _suite(session, chosen, key, fast, self.stop)
+            return _suite(session, chosen, key, self.stop, fast=fast, again=again)
         finally:
             session.close()
 
@@ -134,16 +138,18 @@ class _Tally:
     errors: list[str] = field(default_factory=list)
     costly: Counter[str] = field(default_factory=Counter)
     first: Kill | None = None
+    runs: int = 0
 
     def take(self, outcome: Outcome) -> None:
         name = outcome.program.name
+        self.runs += 1
         self.verdicts[name] = outcome.verdict.value
         if outcome.verdict is Verdict.ERROR:
             self.errors.append(f"{name}: {outcome.message}")
         elif outcome.verdict in KILLED and self.first is None:
             seconds = time.monotonic() - self.started
             crash = outcome.verdict is Verdict.CRASH
-            self.first = Kill(name, outcome.message, len(self.verdicts), seconds, crash)
+            self.first = Kill(name, outcome.message, self.runs, seconds, crash)
         self.costly[outcome.program.family] += _cost_a_host(outcome)
 
 
@@ -153,7 +159,10 @@ def _cost_a_host(outcome: Outcome) -> bool:
     return outcome.observed is not None and outcome.observed.ending is not Ending.COMPLETED
 
 
-def _suite(session: Session, wanted: dict[str, str], key: str, fast: bool, stop: Stop) -> SuiteRun:
+def _suite(
+    session: Session, wanted: dict[str, str], key: str, stop: Stop, *, fast: bool,
+    again: Collection[str],
+) -> SuiteRun:  # fmt: skip
     begun = time.monotonic()
     session.host()
     tally = _Tally(time.monotonic())
@@ -163,15 +172,28 @@ def _suite(session: Session, wanted: dict[str, str], key: str, fast: bool, stop:
             raise Interrupted
         if tally.costly[program.family] >= MAX_COSTLY:
             tally.verdicts[program.name] = LEFT_OUT
+            tally.runs += 1
             continue
         tally.take(session.run(program, work[position + 1 : position + 1 + AHEAD]))
         if (fast and tally.first) or session.broken:
             break
+    _repeat(session, [program for program in work if program.family in again], tally, stop)
     return SuiteRun(
         key, tally.verdicts, {name: wanted[name] for name in tally.verdicts}, tuple(tally.errors),
         tally.first, boot_seconds=tally.started - begun,
         seconds=time.monotonic() - tally.started, whole=not (fast and tally.first),
     )  # fmt: skip
+
+
+def _repeat(session: Session, races: Sequence[Program], tally: _Tally, stop: Stop) -> None:
+    """Again and again, until one fails."""
+    until = time.monotonic() + RACE_SECONDS
+    for program in cycle(races):
+        if tally.first or tally.errors or session.broken or time.monotonic() > until:
+            return
+        if stop():
+            raise Interrupted
+        tally.take(session.run(program))
 
 
 # --- the fuzzer ----------------------------------------------------------------------------------

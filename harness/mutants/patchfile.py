@@ -45,6 +45,11 @@ class Mutant:
     files: tuple[str, ...]
     diff: str
 
+    @property
+    def races(self) -> tuple[str, ...]:
+        """The families that see it by chance, when two CPUs meet: to be run more than once."""
+        return self.seen_by if self.cpus > 1 else ()
+
 
 def load_mutants(folder: Path, families: Collection[str]) -> list[Mutant]:
     """All ``*.patch`` of a folder by name.  ConfigError: file, line and what is wrong."""

@@ -63,7 +63,8 @@ def _together() -> Iterator[Program]:
                      (0, 10, 25, 50, 75, 100, 150, 250))  # fmt: skip
     state = (*set_state(U64), *set_state(U64, 1))
     yield from swept(f"{FAMILY}/two-with-state", (*new_vm(2), *state), both,
-                     (*get_state(0), *get_state(1), *_after()), (0, 50, 150))  # fmt: skip
+                     (*get_state(0), *get_state(1), *_after()),
+                     (0, 10, 25, 50, 75, 100, 150))  # fmt: skip
     yield from swept(f"{FAMILY}/two-pmu", new_vm(2, pmu=(0, 1)), both, _after(), (0, 50))
     two, three = (run(enable_all(), vcpu=vcpu) for vcpu in (2, 3))
     for us in (0, 100):

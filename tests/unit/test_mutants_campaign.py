@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import itertools
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -25,6 +26,8 @@ from harness.program import Program
 from harness.provision import Expect
 from harness.provision.worktree import Mutated
 from harness.report.session import expectation
+from harness.report.verdict import Outcome as JudgedAs
+from harness.report.verdict import Verdict
 from harness.suite import families, programs
 
 FAMILIES = ("order", "non-v5")
@@ -63,8 +66,11 @@ class Bench:
         return Lab(opened, expectation(Expect()), stop)
 
     def run(self, *names: str, **plan: object) -> Outcome:
+        return self.run_these(*(mutant(name) for name in names), **plan)
+
+    def run_these(self, *mutants: Mutant, **plan: object) -> Outcome:
         store = Store(self.folder / "results")
-        given = Plan([mutant(name) for name in names], store, **plan)  # type: ignore[arg-type]
+        given = Plan(mutants, store, **plan)  # type: ignore[arg-type]
         heard: Callable[[Mutant, Result], None] = lambda m, _r: self.told.append(m.name)  # noqa: E731
         return Campaign(given, self.trees, self.lab, lambda _message: None, heard).run()
 
@@ -130,6 +136,29 @@ def test_hosts_are_not_wasted_on_a_family_that_kills_them(bench: Bench) -> None:
     assert run.programs("crash") == ORDER[:MAX_COSTLY]
     assert run.programs(LEFT_OUT) == ORDER[MAX_COSTLY:]
     assert any(name.startswith("non-v5/") for name in run.programs("pass"))  # what came after
+
+
+def test_a_race_is_run_until_it_shows(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its families only, and the unmutated kernel has to pass them as long."""
+    runs: dict[bool, Counter[str]] = {True: Counter(), False: Counter()}
+    seen = judge.Session.run
+
+    def run(self: judge.Session, program: Program, upcoming: Sequence[Program] = ()) -> JudgedAs:
+        mutated = self.target is not bench.target
+        runs[mutated][program.name] += 1
+        outcome = seen(self, program, upcoming)
+        shows = mutated and program.name == ORDER[1] and runs[True][ORDER[1]] == 2
+        return replace(outcome, verdict=Verdict.FAIL) if shows else outcome
+
+    monkeypatch.setattr(judge.Session, "run", run)
+    monkeypatch.setattr(judge, "RACE_SECONDS", 1.0)
+    suite = bench.run_these(replace(mutant("nothing"), cpus=2)).results["nothing"].suite
+    assert suite
+    assert suite.killers == [ORDER[1]]
+    assert suite.first
+    assert suite.first.number == len(PROGRAMS) + 2
+    assert runs[False][ORDER[0]] > 1
+    assert {runs[False][name] for name in PROGRAMS if name not in ORDER} == {1}
 
 
 def test_what_is_known_is_not_done_again(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
