@@ -62,6 +62,8 @@ PAM = "".join(f"{kind} required pam_permit.so\n" for kind in ("auth", "account",
 PASSWORD = "green-board"
 HASH = "$5$gicv5$"
 QEMU_SECONDS = 5
+# sshd is much code: with a small translation cache it takes seconds to greet.
+BOARD_ACCEL = f"{ACCEL.partition(',tb-size')[0]},tb-size=64"
 
 
 @dataclass(frozen=True)
@@ -129,8 +131,7 @@ class Rack:
         return [
             *machine.qemu, "-M", VIRT, "-dtb", str(self.folder / "gicv5.dtb"),
             "-plugin", f"{machine.plugin},trace={self.folder / 'trace.bin'}", *machine.board(),
-            # sshd is much code: with a small translation cache it takes seconds to greet.
-            "-accel", f"{ACCEL.partition(',tb-size')[0]},tb-size=64",
+            "-accel", BOARD_ACCEL,
             "-run-with", "exit-with-parent=on", "-no-reboot", *start,
             "-chardev", f"socket,id=serial,host=127.0.0.1,port={self.ports.console},server=on,"
             f"wait=off,logfile={self.folder / 'console.log'},logappend=on",
