@@ -123,7 +123,8 @@ class Rack:
         self.append = machine.append()
         if firmware:
             shutil.copyfile(machine.initramfs, self.tftp / "initramfs")
-            start = ["-bios", str(u_boot(parts))]
+            # With firmware and ACPI QEMU leaves out a device that its device tree has.
+            start = ["-machine", "acpi=off", "-bios", str(u_boot(parts))]
         else:
             start = ["-kernel", str(machine.kernel), "-initrd", str(machine.initramfs),
                      "-append", self.append]  # fmt: skip

@@ -29,7 +29,7 @@ def lab(tmp_path: Path) -> Iterator[Lab]:
     built.close()
 
 
-def booted(lab: Lab, image: str = "Image") -> BoardTarget:
+def booted(lab: Lab, image: str = "Image", **entry: object) -> BoardTarget:
     """By TFTP, the kernel that --kernel names, as docs/boards.md has it."""
     commands = [
         f"dhcp $kernel_addr_r {image}",
@@ -41,7 +41,7 @@ def booted(lab: Lab, image: str = "Image") -> BoardTarget:
     boot += [{"expect": "=> ", "send": command} for command in commands]
     return lab.target(
         kernel=KERNEL, load={"kernel": str(lab.rack.tftp / "Image")},
-        serial={**lab.serial(), "boot": boot},
+        serial={**lab.serial(), "boot": boot}, **entry,
     )  # fmt: skip
 
 
@@ -59,6 +59,7 @@ def test_u_boot_loads_the_kernel_that_is_asked_for(lab: Lab) -> None:
 
 
 def test_a_boot_loader_that_finds_no_kernel_is_quoted(lab: Lab) -> None:
+    short = {"boot": 20.0, "command": 30.0}
     with pytest.raises(BootError, match=r"did not come in .*the last that came") as error:
-        booted(lab, image="no-such-file").release()
+        booted(lab, image="no-such-file", deadlines=short)
     assert "File not found" in str(error.value) + error.value.console
