@@ -127,7 +127,7 @@ class BoardLock:
             raise Refused(f"{shlex.join(argv)}: no answer", "see LG_COORDINATOR") from None
         if done.returncode:
             said = " ".join((done.stdout + done.stderr).split())[-300:]
-            raise Refused(f"{shlex.join(argv)}: {said}", "see labgrid-client places -v")
+            raise Refused(f"{shlex.join(argv)}: {said}", "see labgrid-client -v places")
 
 
 def _user() -> str:
