@@ -158,13 +158,17 @@ class BoardTarget:
     def _cycled(self, power: Power) -> Login:
         """Pull the plug, and wait until the board lets us in or the boot's deadline passes."""
         assert self.console is not None
-        since = self.console.size()  # a power command may return late
-        power.cycle()
+        power.off()
+        since = self.console.size()  # a power command may return when the board has said much
+        power.on()
         until = Deadline.after(self.entry.deadlines.boot * self.entry.slowdown)
         line = self.entry.serial or self.entry.console
         if line and line.boot:
             assert isinstance(self.console, SerialConsole)
-            since = converse(self.console, line.boot, until.left(), since)
+            try:
+                since = converse(self.console, line.boot, until.left(), since)
+            except TransportError as e:
+                raise Unreachable(e.what, e.remedy) from None
         while True:
             try:
                 if self.entry.serial:

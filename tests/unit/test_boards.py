@@ -76,12 +76,14 @@ def test_a_board_is_found_by_name_also_in_an_images_file(tmp_path: Path) -> None
 def test_a_power_command_that_fails_is_a_boot_that_failed(tmp_path: Path) -> None:
     said = tmp_path / "said"
     entry = PowerEntry(on=f"echo on >>{said}", off=f"echo off >>{said}", pause=0)
-    Power("n1", entry, 5).cycle()
+    power = Power("n1", entry, 5)
+    power.off()
+    power.on()
     assert said.read_text() == "off\non\n"
     with pytest.raises(BootError, match="status 3: echo no plug; exit 3: no plug"):
-        Power("n1", PowerEntry(cycle="echo no plug; exit 3"), 5).cycle()
+        Power("n1", PowerEntry(cycle="echo no plug; exit 3"), 5).on()
     with pytest.raises(BootError, match="did not end in 0 s"):
-        Power("n1", PowerEntry(cycle="sleep 5"), 0.1).cycle()
+        Power("n1", PowerEntry(cycle="sleep 5"), 0.1).on()
 
 
 def test_a_labgrid_place_is_acquired_and_released(
