@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness import bench_platform as platform
+from harness import bench_way as way
 from harness.commands.shown import progress
 from harness.errors import TransportError
 from harness.program import (
@@ -34,6 +35,8 @@ from harness.program import (
 )
 from harness.provision.paths import project_root
 from harness.targets.agent import AHEAD
+from harness.targets.board_target import BoardTarget
+from harness.targets.kinds import opened
 from harness.targets.qemu import QemuTarget
 from harness.targets.spec import Progress, TargetSpec
 
@@ -54,11 +57,21 @@ ONE_VM = Program(
 
 def bench_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("kernel", nargs="?", default="masked", metavar="KERNEL", help="masked")
+    parser.add_argument("--target", default="qemu", metavar="KIND",
+                        help="ssh:HOST or board:NAME: what the way to it costs")  # fmt: skip
+    parser.add_argument("--boards", type=Path, metavar="FILE", help="has the board of board:NAME")
 
 
 def command_bench(options: argparse.Namespace) -> int:
     """Print the figures that the README states, as they are here and now."""
     with progress() as say:
+        if options.target != "qemu":
+            spec = TargetSpec(options.target, boards=options.boards)
+            with opened(spec, say) as target:
+                line = target.entry.serial if isinstance(target, BoardTarget) else None
+                for what, figure in way.report(way.measure(target), line.baud if line else 0):
+                    print(f"{what:40} {figure}", flush=True)
+            return 0
         for what, figure in report(options.kernel, say):
             print(f"{what:40} {figure}", flush=True)
     return 0

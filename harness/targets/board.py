@@ -35,6 +35,8 @@ CLEAN_SECONDS: Final = 10.0
 class ConsoleText:
     """No console: what a board prints is not seen.  The interface of those that are."""
 
+    sent = received = 0  # bytes
+
     def size(self) -> int:
         return 0
 
@@ -53,6 +55,16 @@ class Login:
     facts: Facts
     sudo: str
     folder: str
+
+
+@dataclass(frozen=True, slots=True)
+class Traffic:
+    """Bytes so far: of frames, and of all that a serial line carried, if there is one."""
+
+    sent: int
+    received: int
+    line_sent: int
+    line_received: int
 
 
 class Dropped(HostLost):
@@ -144,6 +156,11 @@ class BoardHost:
             if not self._unreachable:
                 onboard.remove(login.link, login.folder, login.sudo, CLEAN_SECONDS)
         login.link.close()
+
+    def traffic(self) -> Traffic:
+        """Of this agent, and of the line since it was opened."""
+        channel, line = self._agent.channel, self._console
+        return Traffic(channel.sent, channel.received, line.sent, line.received)
 
     # --- what the agent's session wants to know ---
 

@@ -157,20 +157,25 @@ class BoardTarget:
 
     def _cycled(self, power: Power) -> Login:
         """Pull the plug, and wait until the board lets us in or the boot's deadline passes."""
-        power.cycle()
+        assert self.console is not None
+        power.off()
+        since = self.console.size()  # a power command may return when the board has said much
+        power.on()
         until = Deadline.after(self.entry.deadlines.boot * self.entry.slowdown)
         line = self.entry.serial or self.entry.console
         if line and line.boot:
             assert isinstance(self.console, SerialConsole)
-            converse(self.console, line.boot, until.left())
+            try:
+                since = converse(self.console, line.boot, until.left(), since)
+            except TransportError as e:
+                raise Unreachable(e.what, e.remedy) from None
         while True:
             try:
                 if self.entry.serial:
-                    return self._login(until.left(), booting=True)
+                    return self._login(until.left(), since)
                 return self._login(min(until.left(), self.entry.deadlines.command))
             except Unreachable as e:
                 if not until.left() or self.entry.serial:
-                    assert self.console is not None
                     boot = self.entry.deadlines.boot
                     raise BootError(
                         f"{self.name} did not boot in {boot:.0f} s: {e.what}", e.remedy,
@@ -178,16 +183,16 @@ class BoardTarget:
                     ) from None  # fmt: skip
                 time.sleep(min(AGAIN_SECONDS, until.left()))
 
-    def _link(self, timeout: float, booting: bool) -> Link:
+    def _link(self, timeout: float, since: int | None) -> Link:
         if self.entry.ssh:
             return SshLink(self.entry.ssh, timeout)
         assert self.entry.serial is not None
         assert isinstance(self.console, SerialConsole)
-        return SerialLink(self.console, self.entry.serial.login, timeout, booting)
+        return SerialLink(self.console, self.entry.serial.login, timeout, since)
 
-    def _login(self, timeout: float, booting: bool = False) -> Login:
-        """Connect, look, install.  BootError says why not."""
-        link = self._link(timeout, booting)
+    def _login(self, timeout: float, since: int | None = None) -> Login:
+        """Connect, look, install.  BootError says why not.  ``since``: see SerialLink."""
+        link = self._link(timeout, since)
         try:
             facts = onboard.facts(link, self.entry.deadlines.command)
             onboard.check_architecture(link, facts)

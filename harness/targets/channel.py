@@ -47,12 +47,16 @@ class Stream(Protocol):
 
 
 class Channel:
-    """Frames over a stream.  Every wait has a deadline.  Not thread-safe."""
+    """Frames over a stream.  Every wait has a deadline.  Not thread-safe.
+
+    ``sent`` and ``received`` count bytes.
+    """
 
     def __init__(self, stream: Stream) -> None:
         self._stream = stream
         self._buffer = bytearray()
         self._sequence = 0
+        self.sent = self.received = 0
 
     def send(self, type_: FrameType, payloads: Sequence[bytes], deadline: Deadline) -> list[int]:
         """Send a frame for each payload, in one go; their sequence numbers.
@@ -64,6 +68,7 @@ class Channel:
         sequences = list(range(first, self._sequence + 1))
         frames = (frame(type_, number, p) for number, p in zip(sequences, payloads, strict=True))
         data = b"".join(frames)
+        self.sent += len(data)
         while data:
             self._wait_until(deadline)
             try:
@@ -94,6 +99,7 @@ class Channel:
             if not chunk:
                 break
             self._buffer += chunk
+            self.received += len(chunk)
         out = bytes(self._buffer[:size])
         del self._buffer[:size]
         return out

@@ -26,6 +26,8 @@ _BITS: Final = 10  # of a byte on the wire: start, eight, stop
 class SerialConsole:
     """An open line and the thread that reads it.  ``size`` and ``text`` as in ConsoleText.
 
+    ``sent`` and ``received`` count all bytes of the line.
+
     Opened again by itself if a terminal server drops the connection.
     """
 
@@ -38,6 +40,7 @@ class SerialConsole:
         self._line: Line | None = None
         self._stream = bytearray()
         self._closed = False
+        self.sent = self.received = 0
         self._port = self._open()
         self._thread = threading.Thread(target=self._read, daemon=True)
         self._thread.start()
@@ -64,6 +67,7 @@ class SerialConsole:
         """TransportError if the line is gone."""
         try:
             self._port.write(data)
+            self.sent += len(data)
         except (OSError, serial.SerialException) as e:
             raise TransportError(f"{self.url}: {e}", "is the terminal server there?") from None
 
@@ -154,6 +158,7 @@ class SerialConsole:
                 data = b""
                 self._reopen()
             with self._changed:
+                self.received += len(data)
                 now = time.monotonic()
                 if self._line and data:
                     stream, text = self._line.receive(data, now)

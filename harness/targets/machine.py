@@ -46,6 +46,7 @@ class Machine:
     trace: Path | None = None  # keep what is recorded in this folder; one file per boot
     memory: int = 144
     slowdown: int = 1
+    accel: str = ACCEL
 
     def __post_init__(self) -> None:
         if not 1 <= self.cpus <= MAX_CPUS:
@@ -96,7 +97,7 @@ class Machine:
     def argv(self, folder: Path, channel: int, monitor: int) -> list[str]:
         """The command line.  ``channel`` and ``monitor`` are connected sockets QEMU inherits."""
         return [
-            *self.qemu, *self._gic(folder), *self.board(), "-accel", ACCEL,
+            *self.qemu, *self._gic(folder), *self.board(), "-accel", self.accel,
             "-run-with", "exit-with-parent=on", "-no-reboot",
             "-kernel", str(self.kernel), "-initrd", str(self.initramfs),
             "-append", self.append(),

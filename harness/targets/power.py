@@ -26,16 +26,20 @@ class Power:
     def __init__(self, name: str, entry: PowerEntry, timeout: float) -> None:
         self._name, self._entry, self._timeout = name, entry, timeout
 
-    def cycle(self) -> None:
-        """Off, whatever it is now, and on again."""
+    def off(self) -> None:
+        """Off, whatever it is now; nothing if the lab has one command for off and on again."""
+        if not self._entry.cycle:
+            assert self._entry.off is not None
+            self._run("off", self._entry.off)
+            time.sleep(self._entry.pause)
+
+    def on(self) -> None:
+        """What follows ``off``."""
         if self._entry.cycle:
             self._run("cycle", self._entry.cycle)
-            return
-        assert self._entry.off is not None
-        assert self._entry.on is not None
-        self._run("off", self._entry.off)
-        time.sleep(self._entry.pause)
-        self._run("on", self._entry.on)
+        else:
+            assert self._entry.on is not None
+            self._run("on", self._entry.on)
 
     def _run(self, what: str, command: str) -> None:
         try:
@@ -127,7 +131,7 @@ class BoardLock:
             raise Refused(f"{shlex.join(argv)}: no answer", "see LG_COORDINATOR") from None
         if done.returncode:
             said = " ".join((done.stdout + done.stderr).split())[-300:]
-            raise Refused(f"{shlex.join(argv)}: {said}", "see labgrid-client places -v")
+            raise Refused(f"{shlex.join(argv)}: {said}", "see labgrid-client -v places")
 
 
 def _user() -> str:

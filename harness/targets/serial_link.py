@@ -41,9 +41,9 @@ _READY: Final = re.compile(rb"gicv5-ready-42")
 class _Talk(SpawnBase):  # type: ignore[type-arg]
     """What pexpect needs to look for a prompt: reading and writing the line."""
 
-    def __init__(self, console: SerialConsole) -> None:
+    def __init__(self, console: SerialConsole, start: int) -> None:
         super().__init__(timeout=ANSWER_SECONDS, searchwindowsize=4096)
-        self.console, self._at = console, console.size()
+        self.console, self._at = console, start
 
     def read_nonblocking(self, size: int = 1, timeout: float | None = None) -> bytes:
         data = self.console.wait(self._at, ANSWER_SECONDS if timeout is None else timeout)[:size]
@@ -55,10 +55,17 @@ class _Talk(SpawnBase):  # type: ignore[type-arg]
     def say(self, text: str) -> None:
         self.console.write(text.encode())
 
+    def seen(self) -> int:
+        """How much of the console the prompts that were found, and what came before, make up."""
+        return self._at - len(self.buffer)
 
-def converse(console: SerialConsole, steps: Sequence[Step], deadline: float) -> None:
-    """A dialogue.  Unreachable names the step whose text did not come; Refused a wrong password."""
-    talk = _Talk(console)
+
+def converse(console: SerialConsole, steps: Sequence[Step], deadline: float, start: int) -> int:
+    """A dialogue about what the console says from ``start`` on; how much of that it has seen.
+
+    Unreachable names the step whose text did not come; Refused a wrong password.
+    """
+    talk = _Talk(console, start)
     for step in steps:
         wait = step.timeout if step.timeout is not None else deadline
         try:
@@ -81,6 +88,7 @@ def converse(console: SerialConsole, steps: Sequence[Step], deadline: float) -> 
             )
         if step.send:
             talk.say(_expanded(step.send, os.environ) + "\r" * step.enter)
+    return talk.seen()
 
 
 def _expanded(text: str, environment: Mapping[str, str]) -> str:
@@ -100,11 +108,13 @@ class SerialLink:
     """A shell on the console.  See ``link.Link``.  The console itself outlives it."""
 
     def __init__(
-        self, console: SerialConsole, login: Sequence[Step], timeout: float, booting: bool = False
-    ) -> None:
+        self, console: SerialConsole, login: Sequence[Step], timeout: float,
+        since: int | None = None,
+    ) -> None:  # fmt: skip
         """Log in, unless a shell is there.  Unreachable or Refused say why not.
 
-        ``booting``: the board was just powered on, and nothing must be typed before it asks.
+        ``since``: the board was powered on when the console held so much, and nothing must be
+        typed before it asks; it may have asked already.
         """
         self.name = console.url
         self._console, self._ready, self._logged_in = console, False, False
@@ -112,8 +122,8 @@ class SerialLink:
         self._session = int.from_bytes(os.urandom(1), "little")
         self._number = 0
         try:
-            if booting or self._asks_to_log_in(login):
-                converse(console, login, timeout)
+            if since is not None or self._asks_to_log_in(login):
+                converse(console, login, timeout, console.size() if since is None else since)
                 self._logged_in = True
             self._need_shell()
         except TransportError as e:

@@ -4,11 +4,11 @@
 from __future__ import annotations
 
 import random
-import select
 import shlex
 import socket
 import sys
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -18,6 +18,7 @@ from typing import Any
 import yaml
 from board_rack import PASSWORD, Keys, Rack, keygen
 
+from harness.bench_way import BITS
 from harness.targets.board_target import BoardTarget, create
 from harness.targets.spec import TargetSpec
 
@@ -32,14 +33,17 @@ def silent(_message: str) -> None:
 
 
 class Cable:
-    """A TCP line between here and the board that can be cut, and that may spoil what it carries."""
+    """A TCP line between here and the board that can be cut, and that may spoil what it carries.
 
-    def __init__(self, to: int, spoil: Spoil = lambda data, _rng: data) -> None:
+    ``baud``: as slow as a UART of that speed, in each direction; 0: as fast as it goes.
+    """
+
+    def __init__(self, to: int, spoil: Spoil = lambda data, _rng: data, baud: int = 0) -> None:
+        self._baud = baud
         self._to, self._spoil, self._rng = to, spoil, random.Random(to)
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = int(self._listener.getsockname()[1])
         self._ends: list[socket.socket] = []
-        self.carried = 0  # bytes from the board
         threading.Thread(target=self._accept, daemon=True).start()
 
     def cut(self) -> None:
@@ -59,18 +63,22 @@ class Cable:
                 here, _ = self._listener.accept()
                 there = socket.create_connection(("127.0.0.1", self._to))
                 self._ends += [here, there]
-                threading.Thread(target=self._carry, args=(here, there), daemon=True).start()
+                for way in ((here, there), (there, here)):
+                    threading.Thread(target=self._carry, args=way, daemon=True).start()
 
-    def _carry(self, here: socket.socket, there: socket.socket) -> None:
-        other = {here: there, there: here}
-        with suppress(OSError), here, there:
-            while True:
-                for end in select.select([here, there], [], [])[0]:
-                    data = end.recv(1 << 16)
-                    if not data:
-                        return
-                    self.carried += len(data) * (end is there)
-                    other[end].sendall(self._spoil(data, self._rng))
+    def _carry(self, source: socket.socket, sink: socket.socket) -> None:
+        free = 0.0  # when the last byte will have left
+        with suppress(OSError):
+            while data := source.recv(64 if self._baud else 1 << 16):  # a UART's FIFO
+                if self._baud:
+                    now = time.monotonic()
+                    free = max(free, now) + len(data) * BITS / self._baud
+                    time.sleep(free - now)
+                sink.sendall(self._spoil(data, self._rng))
+        for end in (source, sink):
+            with suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)  # for who waits at the other end of it
+            end.close()
 
 
 @dataclass
@@ -124,9 +132,9 @@ class Lab:
         path.write_text(yaml.safe_dump({"boards": {"b1": entry}}))
         return path
 
-    def target(self, power: bool = True, **entry: Any) -> BoardTarget:
+    def target(self, power: bool = True, kernel: str | None = None, **entry: Any) -> BoardTarget:
         """Connected.  HarnessError if that fails."""
-        spec = TargetSpec("board:b1", boards=self.file(power, **entry))
+        spec = TargetSpec("board:b1", kernel, boards=self.file(power, **entry))
         return create(spec, silent)
 
     def close(self) -> None:

@@ -26,8 +26,8 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
 
 @pytest.fixture(scope="session")
 def masked_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    """A board with a kernel that has accessors, and masks."""
-    built = Lab.build(tmp_path_factory.mktemp("masked-lab"), "masked-network")
+    """A board with a kernel that has accessors, and masks.  It has no network."""
+    built = Lab.build(tmp_path_factory.mktemp("masked-lab"), "masked")
     built.rack.power("on")
     yield built
     built.close()

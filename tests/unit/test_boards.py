@@ -15,9 +15,11 @@ from harness.doctor import LACKS, NOTE, OK, answers_of, examine, script
 from harness.errors import BootError, ConfigError
 from harness.targets import onboard
 from harness.targets.base import CommandOutput
+from harness.targets.kinds import arguments, opened
 from harness.targets.link import Link, Refused
 from harness.targets.onboard import Facts
 from harness.targets.power import BoardLock, Power
+from harness.targets.spec import TargetSpec
 from harness.wire import Hello
 
 HELLO = Hello(0, 4, 0, 0, ENXIO, 1, 512, ENXIO, "7.3.4", "#1 SMP")
@@ -28,6 +30,18 @@ boards:
     ssh: {host: n1}
     power: {cycle: "true"}
 """
+
+
+def test_a_command_line_leads_to_the_same_board_again() -> None:
+    board = TargetSpec("board:n1", "masked", cpus=2, boards=Path("lab.yaml"))
+    again = ["--target", "board:n1", "--boards", "lab.yaml", "--kernel", "masked"]
+    assert arguments(board) == [*again, "--host-cpus", "2"]
+    assert arguments(TargetSpec()) == []
+    with (
+        pytest.raises(ConfigError, match="--target=sh:n1: no such target"),
+        opened(TargetSpec("sh:n1"), print),
+    ):
+        pass
 
 
 @pytest.mark.parametrize(
@@ -62,12 +76,14 @@ def test_a_board_is_found_by_name_also_in_an_images_file(tmp_path: Path) -> None
 def test_a_power_command_that_fails_is_a_boot_that_failed(tmp_path: Path) -> None:
     said = tmp_path / "said"
     entry = PowerEntry(on=f"echo on >>{said}", off=f"echo off >>{said}", pause=0)
-    Power("n1", entry, 5).cycle()
+    power = Power("n1", entry, 5)
+    power.off()
+    power.on()
     assert said.read_text() == "off\non\n"
     with pytest.raises(BootError, match="status 3: echo no plug; exit 3: no plug"):
-        Power("n1", PowerEntry(cycle="echo no plug; exit 3"), 5).cycle()
+        Power("n1", PowerEntry(cycle="echo no plug; exit 3"), 5).on()
     with pytest.raises(BootError, match="did not end in 0 s"):
-        Power("n1", PowerEntry(cycle="sleep 5"), 0.1).cycle()
+        Power("n1", PowerEntry(cycle="sleep 5"), 0.1).on()
 
 
 def test_a_labgrid_place_is_acquired_and_released(
