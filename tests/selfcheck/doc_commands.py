@@ -39,7 +39,7 @@ SHORTER = (
 )
 # What is executed elsewhere, by what it has in it.
 ELSEWHERE = {
-    "./gicv5 test": "CI itself",
+    "./gicv5 test": "CI itself, and a night's job",
     "ssh:HOST": "tests/board",
     "board:NAME": "tests/board",
 }

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""docs/ci: valid by the schemas of GitHub and GitLab, and their commands are ours."""
+"""docs/ci: valid by the schemas of GitHub and GitLab and by actionlint; their commands are ours."""
 
 from __future__ import annotations
 
@@ -43,6 +43,20 @@ def test_definitions_are_valid(name: str, schema: str) -> None:
     argv = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", schema, str(CI / name)]
     done = subprocess.run(argv, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def actionlint(path: Path) -> subprocess.CompletedProcess[str]:
+    argv = [str(Path(sys.executable).with_name("actionlint")), str(path)]
+    return subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_actionlint_has_nothing_to_say(tmp_path: Path) -> None:
+    """It knows what no schema says: expressions, runners, actions whose time is over."""
+    done = actionlint(CI / "github-actions.yml")
+    assert done.returncode == 0, done.stdout
+    bad = tmp_path / "bad.yml"
+    bad.write_text((CI / "github-actions.yml").read_text().replace("hashFiles(", "hashFils("))
+    assert 'undefined function "hashFils"' in actionlint(bad).stdout
 
 
 @pytest.mark.parametrize("name", SCHEMAS)

@@ -195,6 +195,13 @@ def test_the_projects_tests_all_run(
     assert capsys.readouterr().out.count("FAIL") == 1
 
 
+def test_what_takes_hours_is_run_on_request(children: Callable[[Sequence[int]], Calls]) -> None:
+    calls = children([0] * 20)
+    assert cli.main(["test"]) == cli.main(["test", "--long"]) == 0
+    with_long = [argv for argv in calls if "--long" in argv]
+    assert [argv[-2:] for argv in with_long] == [["tests/selfcheck", "--long"]]
+
+
 def test_only_run_passes_arguments_on(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         cli.main(["images", "--", "-k", "x"])

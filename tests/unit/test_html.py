@@ -83,6 +83,15 @@ def test_verdicts_and_cells_do_not_need_colour(report: Path) -> None:
             assert re.search(r"\w|[✓✗☠–!]", span.text)
 
 
+def test_a_console_that_has_a_report_once_more_is_folded(report: Path) -> None:
+    document = html.parse(str(report))
+    dies, silent = (document.xpath(f"//details[@id='plain/{name}']")[0] for name in
+                    ("dies", "silent"))  # fmt: skip
+    assert "Kernel report" in [h3.text for h3 in dies.iter("h3")]
+    assert [each.text for each in dies.xpath(".//details/summary")] == ["Console"]
+    assert "Console" in [h3.text for h3 in silent.iter("h3")]  # there is nothing else to see
+
+
 def test_what_a_kernel_says_is_not_markup(report: Path) -> None:
     text = report.read_text()
     assert "hello &lt;b&gt;" in text

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from harness.kselftest.tables import SUCCESS, Variant, c_tables, capabilities_h
 from harness.model import Model
 from harness.model.behaviour import Behaviour, Finalize, HostFacts, LateWrites
 from harness.program import (
+    Capability,
     CreateDevice,
     CreateVcpu,
     CreateVm,
@@ -26,7 +28,7 @@ from harness.program import (
 )
 from harness.report.verdict import Expectation, Verdict
 from harness.suite import families, programs
-from harness.trace import Result
+from harness.trace import Result, compare
 from harness.wire import RECORD, RUN_HEAD, encode_program
 
 DEFAULT = Expectation()
@@ -245,3 +247,24 @@ def test_a_kernel_that_reports_something_is_at_fault_whatever_the_test_says() ->
 def test_an_expected_failure_is_kept_apart(directive: str) -> None:
     (judged,) = judge(Ran("t", 0, f"1..1\nnot ok 1 a # {directive} later\n"))
     assert judged == Judged("a", Verdict.PASS, f"{directive}: later", expected_failure=True)
+
+
+def test_where_chance_decides_what_a_kernel_of_7_3_does() -> None:
+    """What the glue says of such a kernel may change from run to run there, and nowhere else."""
+    should, does = Model(Behaviour(False)), Model(Behaviour(False, Finalize.FIRST_CREATED))
+    counts: Counter[str] = Counter()
+    for family in families():
+        if not family.name.startswith("races"):
+            continue
+        for program in family.programs:
+            if program.needs & {Capability.CPU_SYSREGS, Capability.IRS}:
+                continue
+            right = [allowed.trace for allowed in should.allowed(program)]
+            shown = [
+                any(compare(program, want, allowed.trace).agrees for want in right)
+                for allowed in does.allowed(program)
+            ]
+            counts[family.name] += any(shown) and not all(shown)
+    print(f"{counts['races-first-run']} of races-first-run")
+    assert counts["races-first-run"] > 0
+    assert +counts == {"races-first-run": counts["races-first-run"]}
