@@ -16,6 +16,7 @@ from __future__ import annotations
 import argparse
 import ast
 import difflib
+import hashlib
 import importlib
 import json
 import sys
@@ -43,7 +44,12 @@ def matches(mutant: str, patterns: Sequence[str]) -> bool:
     return not patterns or any(fnmatch(title(mutant), f"{p}*") for p in patterns)
 
 
-def run(patterns: Sequence[str], again: bool, some: Sequence[str]) -> None:
+def drawn(mutant: str, one_in: int) -> bool:
+    """Whether a mutant is in the sample: the same ones each time, by their names."""
+    return int(hashlib.sha256(mutant.encode()).hexdigest(), 16) % one_in == 0
+
+
+def run(patterns: Sequence[str], again: bool, some: Sequence[str], one_in: int) -> None:
     """Judge the mutants that have no verdict yet; if ``again``, those as well that survived.
 
     ``some``: only these tests judge, so that only what they kill has a verdict.
@@ -53,7 +59,7 @@ def run(patterns: Sequence[str], again: bool, some: Sequence[str]) -> None:
     hashes = {m: module.hashes[of_mutant(m)[1]] for module in everything for m in module.mutants}
     known = verdicts(everything)
     done = {mutant for mutant, verdict in known.items() if killed(verdict) or not again}
-    left = [mutant for mutant in hashes if mutant not in done and matches(mutant, patterns)]
+    left = [m for m in hashes if m not in done and matches(m, patterns) and drawn(m, one_in)]
     if not left:
         sys.exit("nothing left to judge (--again: those that survived)")
     names = {of_mutant(mutant)[0] for mutant in left}
@@ -82,6 +88,8 @@ def run(patterns: Sequence[str], again: bool, some: Sequence[str]) -> None:
             importlib.import_module(name)  # so that not every process has to
     for mutant in late:
         tell(mutant, forked(partial(judge_afresh, codes, mutant, tests, seconds)) or ENDLESS)
+    known = verdicts(everything)
+    print(f"{sum(killed(known.get(mutant, '')) for mutant in left)} of {len(left)} killed")
 
 
 def figures() -> None:
@@ -138,6 +146,7 @@ def main() -> None:
     parser.add_argument("patterns", nargs="*", help="model.vgic, wire.frame, ... (default: all)")
     how = parser.add_mutually_exclusive_group()
     how.add_argument("--again", action="store_true", help="try again what survived")
+    parser.add_argument("--one-in", type=int, default=1, metavar="N", help="judge a sample")
     parser.add_argument("--tests", nargs="+", default=[], help="only these judge: a quick look")
     how.add_argument("--figures", action="store_true", help="what is known, by module")
     how.add_argument("--survivors", action="store_true", help="what survived")
@@ -148,7 +157,7 @@ def main() -> None:
     elif given.survivors or given.show:
         survivors(given.patterns, given.show)
     else:
-        run(given.patterns, given.again, given.tests)
+        run(given.patterns, given.again, given.tests, given.one_in)
 
 
 if __name__ == "__main__":

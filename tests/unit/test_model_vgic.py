@@ -94,6 +94,38 @@ def test_what_an_entry_writes() -> None:
     assert one.irqs[40].latch
 
 
+@pytest.mark.parametrize(
+    ("ctl", "direct", "wired"), [(1, 0, 1 << CNTP), (1, 1 << CNTP, 1 << CNTP), (0, 0, 0)]
+)
+def test_an_emulated_timer_that_elapses_may_inject_at_any_time(
+    ctl: int, direct: int, wired: int
+) -> None:
+    """So its line is what the guest sees, as if it were injected directly."""
+    vm, one = vm_with_vcpu()
+    one.dvir = 1 << CNTV | direct
+    one.ptimer.ctl, one.ptimer.expired = ctl, None
+    hw = hardware()
+    vgic.enter(vm, one, hw)
+    assert hw.wired == 1 << CNTV | wired
+    vm.mask = 1 << SW_PPI
+    vgic.enter(vm, one, hw)
+    assert hw.wired == 1 << CNTV | direct, "hidden"
+
+
+def test_what_a_first_run_hides() -> None:
+    vm, one = vm_with_vcpu()
+    keep, lose = mask_of([SW_PPI, CNTV]), mask_of([0, 40, 63])
+    one.enabler = one.activer = keep | lose
+    for irq in one.irqs:
+        irq.active = irq.enabled = irq.latch = irq.line = True
+    vgic.hide_ppis(vm, one)
+    assert (one.enabler, one.activer) == (keep, keep)
+    for ppi, irq in enumerate(one.irqs):
+        exposed = bool(vm.mask >> ppi & 1)
+        assert (irq.enabled, irq.active) == (bool(keep >> ppi & 1),) * 2, ppi
+        assert (irq.latch, irq.line) == (exposed, exposed), ppi
+
+
 def test_what_an_exit_keeps() -> None:
     vm, one = vm_with_vcpu()
     hw = hardware()
