@@ -53,6 +53,18 @@ def test_every_change_is_a_change_of_the_copy_only(name: str, field: str) -> Non
     assert vm.key() == key
 
 
+def test_a_copy_of_an_interrupt_has_all_of_it() -> None:
+    irq = Irq(True, "vtimer", True, True, True, True, True, 9)
+    assert irq.clone() == irq
+    assert irq.clone() is not irq
+
+
+def test_timers_by_their_ppi() -> None:
+    vcpu = Vcpu(0, 0)
+    assert vcpu.timer_of(27) is vcpu.vtimer
+    assert vcpu.timer_of(30) is vcpu.ptimer
+
+
 CONTAINERS: dict[str, Callable[[Vm], object]] = {
     "priorities": lambda vm: vm.vcpus[0].priorityr.append(1),
     "interrupts": lambda vm: vm.vcpus[0].irqs.pop(),
