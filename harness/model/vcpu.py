@@ -121,10 +121,7 @@ def own_timer_irqs(vm: Vm, vcpu: Vcpu) -> None:
     for timer, irq, ppi in zip(TIMERS, vm.timer_irqs, DEFAULT_TIMER_PPIS, strict=False):
         if irq != ppi_intid(ppi):
             raise Refused(EINVAL)
-        try:
-            vgic.set_owner(vm, vcpu, ppi, timer)
-        except Refused as e:
-            raise Refused(EINVAL) from e
+        vgic.set_owner(vm, vcpu, ppi, timer)  # nobody else can be: these PPIs are the timers'
     vm.timer_irqs_immutable = True
 
 

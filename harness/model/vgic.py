@@ -200,7 +200,7 @@ def enter(vm: Vm, vcpu: Vcpu, hw: CpuInterface) -> None:
     update_pmu(vm, vcpu)
     if vm.vgic:
         restore(vcpu, hw, flush(vm, vcpu))
-        if not vcpu.dvir >> CNTP & 1 and vcpu.ptimer.line is None:
+        if vcpu.ptimer.line is None:
             # An emulated timer that elapses injects at any time, and kicks the guest to see it.
             hw.wired |= vm.mask & 1 << CNTP
 

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from model_tools import IRS, Kernel
 
@@ -51,21 +53,59 @@ def test_every_change_is_a_change_of_the_copy_only(name: str, field: str) -> Non
     assert vm.key() == key
 
 
-def test_lists_and_tables_are_copied_too() -> None:
+def test_a_copy_of_an_interrupt_has_all_of_it() -> None:
+    irq = Irq(True, "vtimer", True, True, True, True, True, 9)
+    assert irq.clone() == irq
+    assert irq.clone() is not irq
+
+
+def test_timers_by_their_ppi() -> None:
+    vcpu = Vcpu(0, 0)
+    assert vcpu.timer_of(27) is vcpu.vtimer
+    assert vcpu.timer_of(30) is vcpu.ptimer
+
+
+CONTAINERS: dict[str, Callable[[Vm], object]] = {
+    "priorities": lambda vm: vm.vcpus[0].priorityr.append(1),
+    "interrupts": lambda vm: vm.vcpus[0].irqs.pop(),
+    "timers": lambda vm: vm.timer_irqs.append(1),
+    "slots": lambda vm: vm.slots.pop(1),
+    "vCPUs": lambda vm: vm.vcpus.pop(),
+    "no MPIDRs": lambda vm: setattr(vm, "mpidr_data", None),
+}
+
+
+@pytest.mark.parametrize("name", CONTAINERS)
+def test_containers_are_copied_too(name: str) -> None:
     vm = world()
     key, copied = vm.key(), vm.clone()
+    CONTAINERS[name](copied)
+    assert copied.key() != key
+    assert vm.key() == key
+
+
+def test_a_copy_refers_to_its_own_vcpus_and_irs() -> None:
+    vm = world()
+    copied = vm.clone()
     assert copied.mpidr_data is not None
     assert copied.mpidr_data[1][1] is copied.vcpus[1] is copied.slots[1]
+    copied.mpidr_data[1][0] = copied.vcpus[1]
+    assert copied.key() != vm.key(), "another vCPU in the table"
     assert copied.irs is not None
-    copied.vcpus[0].priorityr[7] = 1
-    copied.timer_irqs[3] = 1
-    copied.slots.clear()
-    copied.irs.ists.create(Table.LPI, 12)
-    assert vm.key() == key
     assert vm.irs is not None
-    assert vm.irs.lpis == 0
-    copied.vcpus.clear()
-    assert len(vm.vcpus) == 2
+    copied.irs.ists.create(Table.LPI, 12)
+    assert (vm.irs.lpis, copied.irs.lpis) == (0, 4096)
+
+
+def test_vcpus_that_exist_get_their_ppis_with_the_vgic() -> None:
+    vm = Vm(vcpus=[Vcpu(0, 0), Vcpu(1, 1)])
+    assert vm.timer_irqs == [27, 30, 28, 26]
+    vm.create_vgic()
+    assert vm.vgic
+    assert [[irq.edge for irq in vcpu.irqs].index(True) for vcpu in vm.vcpus] == [3, 3]
+    assert vm.vcpus[0].irqs[0] is not vm.vcpus[1].irqs[0]
+    assert [len(vcpu.irqs) for vcpu in vm.vcpus] == [64, 64]
+    assert vm.timer_irqs == [1 << 29 | ppi for ppi in (27, 30, 28, 26)]
 
 
 @pytest.mark.parametrize(

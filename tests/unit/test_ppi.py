@@ -36,6 +36,36 @@ def test_encodings(name: str, encoding: int) -> None:
     assert REGISTERS[name].encoding == encoding
 
 
+@pytest.mark.parametrize(("name", "fields"), [
+    ("ICH_PPI_ENABLER0_EL2", (3, 4, 12, 10, 2)), ("ICH_VMCR_EL2", (3, 4, 12, 11, 7)),
+    ("ID_AA64PFR2_EL1", (3, 0, 0, 4, 2)), ("CNTV_TVAL_EL0", (3, 3, 14, 3, 0)),
+    ("CNTV_CTL_EL0", (3, 3, 14, 3, 1)), ("CNTV_CVAL_EL0", (3, 3, 14, 3, 2)),
+    ("CNTP_TVAL_EL0", (3, 3, 14, 2, 0)), ("CNTP_CTL_EL0", (3, 3, 14, 2, 1)),
+    ("CNTP_CVAL_EL0", (3, 3, 14, 2, 2)), ("GIC_CDDIS", (1, 0, 12, 1, 0)),
+    ("GIC_CDEN", (1, 0, 12, 1, 1)), ("GIC_CDPRI", (1, 0, 12, 1, 2)),
+    ("GIC_CDAFF", (1, 0, 12, 1, 3)),
+    ("GIC_CDPEND", (1, 0, 12, 1, 4)), ("GIC_CDRCFG", (1, 0, 12, 1, 5)),
+    ("GIC_CDEOI", (1, 0, 12, 1, 7)), ("GIC_CDDI", (1, 0, 12, 2, 0)), ("GIC_CDHM", (1, 0, 12, 2, 1)),
+    ("GICR_CDIA", (1, 0, 12, 3, 0)), ("GICR_CDNMIA", (1, 0, 12, 3, 1)),
+])  # fmt: skip
+def test_fields_of_encodings(name: str, fields: tuple[int, ...]) -> None:
+    r = REGISTERS[name]
+    assert (r.op0, r.op1, r.crn, r.crm, r.op2) == fields
+
+
+def test_which_can_only_be_read_or_written() -> None:
+    """TVAL can be read, but what is read is the time."""
+    assert {r.access for r in REGISTERS.values()} == {"R", "W", "RW"}
+    assert {r.name for r in REGISTERS.values() if not r.writable} == {
+        "ICC_PPI_HMR0_EL1", "ICC_PPI_HMR1_EL1", "ICC_IDR0_EL1", "ICC_HPPIR_EL1",
+        "ICC_IAFFIDR_EL1", "ICC_HAPR_EL1", "ID_AA64PFR2_EL1", "GICR_CDIA", "GICR_CDNMIA",
+    }  # fmt: skip
+    assert {r.name for r in REGISTERS.values() if not r.readable} == {
+        "CNTV_TVAL_EL0", "CNTP_TVAL_EL0",
+        *(name for name in REGISTERS if name.startswith("GIC_")),
+    }  # fmt: skip
+
+
 def test_encodings_are_unique() -> None:
     assert len(BY_ENCODING) == len(REGISTERS)
     assert all(BY_ENCODING[r.encoding] is r for r in REGISTERS.values())
