@@ -38,6 +38,7 @@ def main() -> None:
     parser.add_argument("ways", nargs="*", default=["channel", "ssh", "serial"])
     parser.add_argument("--kernel", default="debian")
     parser.add_argument("--rounds", type=int, default=2, help="one after another; the best counts")
+    parser.add_argument("--every", type=int, default=1, help="only every nth program")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="gicv5-figures.") as folder:
         lab = Lab.build(Path(folder), options.kernel)
@@ -48,7 +49,7 @@ def main() -> None:
             for _ in range(options.rounds):
                 for name in options.ways:
                     with given_back(opened(lab, cable, name, options.kernel)) as target:
-                        figures = way.measure(target)
+                        figures = way.measure(target, options.every)
                     if name not in best or sum(figures.seconds) < sum(best[name].seconds):
                         best[name] = figures
         finally:
