@@ -202,6 +202,7 @@ def enter(vm: Vm, vcpu: Vcpu, hw: CpuInterface) -> None:
         restore(vcpu, hw, flush(vm, vcpu))
         if vcpu.ptimer.line is None:
             # An emulated timer that elapses injects at any time, and kicks the guest to see it.
+            # (One that is injected directly is wired already.)
             hw.wired |= vm.mask & 1 << CNTP
 
 

@@ -61,7 +61,8 @@ def run(patterns: Sequence[str], again: bool, some: Sequence[str], one_in: int) 
     done = {mutant for mutant, verdict in known.items() if killed(verdict) or not again}
     left = [m for m in hashes if m not in done and matches(m, patterns) and drawn(m, one_in)]
     if not left:
-        sys.exit("nothing left to judge (--again: those that survived)")
+        print("nothing left to judge (--again: those that survived)")
+        return
     names = {of_mutant(mutant)[0] for mutant in left}
     codes = {m.name: compile(m.code, m.name, "exec") for m in everything if m.name in names}
     started, count = perf_counter(), 0

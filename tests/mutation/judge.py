@@ -9,7 +9,7 @@ import os
 import resource
 import signal
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from functools import partial
 from time import perf_counter
@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 from importer import Importer
-from mutants import SURVIVED, UNTESTED, Key, configured, of_mutant
+from mutants import SURVIVED, UNTESTED, Key, configured, killed, of_mutant
 
 ENDLESS = "killed: it does not end, or uses all memory"
 MEMORY = 8 << 30  # bytes of address space: a mutant may allocate without end
@@ -73,11 +73,14 @@ def limit(seconds: float) -> None:
 class Judge:
     """A pytest plugin that runs the tests not once but for each mutant.
 
+    ``early``: what ran before the first test; its survivors are not told, they are tried afresh.
     ``called``: the tests that call each function; ``seconds``: of each test.
     """
 
-    def __init__(self, importer: Importer, mutants: Sequence[str], tell: Tell) -> None:
-        self.importer, self.mutants, self.tell = importer, mutants, tell
+    def __init__(
+        self, importer: Importer, mutants: Sequence[str], tell: Tell, early: Set[CodeType]
+    ) -> None:
+        self.importer, self.mutants, self.tell, self.early = importer, mutants, tell, early
         self.failed = ""
         self.called: dict[Key, list[str]] = {}
         self.seconds: dict[str, float] = {}
@@ -107,7 +110,8 @@ class Judge:
             verdict = (forked(work) or ENDLESS) if order else UNTESTED
             if (killer := verdict.removeprefix("killed: ")) in items:
                 likely.append(killer)
-            self.tell(mutant, verdict)
+            if killed(verdict) or self.importer.functions[key][0].__code__ not in self.early:
+                self.tell(mutant, verdict)
         return True
 
     def observe(self, items: Sequence[pytest.Item]) -> object:
@@ -171,8 +175,8 @@ def judge_all(
     modules of others were imported."""
     importer = Importer(codes)
     importer.install()
-    judge = Judge(importer, mutants, tell)
     early: set[CodeType] = set()
+    judge = Judge(importer, mutants, tell, early)
     with profiled(early):  # until the tests are run
         pytest_main(judge, tests)
     called = [key for key, (f, _) in importer.functions.items() if f.__code__ in early]

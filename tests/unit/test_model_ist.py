@@ -38,6 +38,7 @@ def tables(word: int = 0) -> Ists:
         ("CDEN", 0, 0, IST_ENABLED),
         ("CDEN", 0, IST_PENDING, IST_ENABLED | IST_PENDING),
         ("CDDIS", 0, FULL, FULL & ~IST_ENABLED),
+        ("CDDIS", 0, IST_ENABLED | IST_LEVEL, IST_LEVEL),
         ("CDPRI", 4 << 35, FULL, ist_entry(FLAGS, 4, 0xFFFF)),
         ("CDPRI", 31 << 35, 0, ist_entry(0, 31)),
         ("CDAFF", 3 << 32, FULL, ist_entry(FLAGS, 31, 3)),
@@ -97,6 +98,12 @@ def test_interrupts_that_exist(intid: int, key: tuple[Table, int] | None) -> Non
     assert ists.find(intid) == key
     ists.change(intid, 0, IST_PENDING)
     assert (IST_PENDING in ists.entries.values()) is (key is not None)
+
+
+def test_an_entry_that_nobody_touched_is_0() -> None:
+    ists = tables()
+    ists.change(spi_intid(6), 0, IST_ACTIVE)
+    assert ists.word(spi_intid(6)) == IST_ACTIVE
 
 
 def test_a_fresh_table_is_empty_and_the_other_stays() -> None:
