@@ -32,7 +32,8 @@ enum vcpu_reg {
 };
 
 struct vcpu_stats {
-	u64 irs, traps, microexits, cdia, withdrawn, spurious, vcdia, hooks, unknown, undelivered, vd, kicks;
+	u64 irs, traps, microexits, cdia, withdrawn, spurious, vcdia, hooks, unknown, undelivered,
+		vd, kicks;
 };
 
 struct vcpu {
