@@ -30,7 +30,7 @@ from harness.wire import FrameType
 TARGET = Path(__file__).parent / "target"
 STRESS = "/stress"
 LOST_SECONDS = 60.0  # the machine may be very busy
-COMMAND_SECONDS = 115.0  # the agent ends a command after 120
+COMMAND_SECONDS = 300.0  # with 24 vCPUs on a busy machine a lap was seen to take 110
 LEAST_MESSAGES = 20  # however slow the machine is
 AFTER = 300  # interrupts that a host may take between a reading of /proc/interrupts and its end
 

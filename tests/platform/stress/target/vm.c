@@ -213,29 +213,28 @@ static bool all_ended(const struct vm *vm)
 	return true;
 }
 
-/* False: a vCPU has not got on for STUCK_SECONDS. */
+/*
+ * False: none of the vCPUs has got on for STUCK_SECONDS. One alone may have to wait for longer, if
+ * there are many for few CPUs; when the others have ended, it has to get on.
+ */
 static bool watch(struct vm *vm)
 {
-	uint64_t progress[MAX_VCPUS] = { 0 }, since[MAX_VCPUS], random = option("seed", 1) + 3;
+	uint64_t progress[MAX_VCPUS] = { 0 }, since = now_us(), random = option("seed", 1) + 3;
 	unsigned int cpus = online_cpus();
 	bool move = option("move", 0);
 
-	for (unsigned int i = 0; i < vm->nr_vcpus; i++)
-		since[i] = now_us();
 	while (!all_ended(vm)) {
 		usleep(5000);
 		if (move)
 			move_vcpus(vm, &random, cpus);
 		for (unsigned int i = 0; i < vm->nr_vcpus; i++) {
-			struct vcpu *vcpu = &vm->vcpu[i];
-
-			if (vcpu->ended || vcpu->box->progress != progress[i]) {
-				progress[i] = vcpu->box->progress;
-				since[i] = now_us();
-			} else if (now_us() - since[i] > STUCK_SECONDS * 1000000) {
-				return false;
-			}
+			if (vm->vcpu[i].box->progress == progress[i])
+				continue;
+			progress[i] = vm->vcpu[i].box->progress;
+			since = now_us();
 		}
+		if (now_us() - since > STUCK_SECONDS * 1000000)
+			return false;
 	}
 	return true;
 }
