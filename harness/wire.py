@@ -23,7 +23,7 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from itertools import islice
@@ -161,6 +161,11 @@ def _guest_record(op: p.GuestOp) -> bytes:
             return RECORD.pack(Code.GUEST_IRS_WRITE, 0, 0, op.offset, op.value, op.wide, 0)
         case p.Spin():
             return RECORD.pack(Code.GUEST_SPIN, 0, 0, 0, op.ns, 0, 0)
+
+
+def encode_command(argv: Sequence[str], timeout: float) -> bytes:
+    """The payload of an EXEC frame.  ``timeout``: seconds, after which the agent kills it."""
+    return EXEC_HEAD.pack(int(timeout * 1000)) + b"".join(arg.encode() + b"\0" for arg in argv)
 
 
 def encode_program(program: p.Program, deadline_ms: int) -> bytes:

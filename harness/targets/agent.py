@@ -14,7 +14,7 @@ from harness.program import Program
 from harness.targets.base import CommandOutput
 from harness.targets.channel import Channel, Deadline
 from harness.trace import Trace
-from harness.wire import EXEC_HEAD, Frame, FrameType, Hello, decode_trace, encode_program
+from harness.wire import Frame, FrameType, Hello, decode_trace, encode_command, encode_program
 from harness.wire_header import wire_hash
 
 AHEAD: Final = 8  # programs sent before they are asked for, so that the host need not wait
@@ -96,10 +96,8 @@ class Agent:
 
     def command(self, argv: Sequence[str], timeout: float) -> CommandOutput:
         """See ``base.Host.command``."""
-        head = EXEC_HEAD.pack(int(timeout * 1000))
-        payload = head + b"".join(arg.encode() + b"\0" for arg in argv)
         until = Deadline.after(timeout + GRACE_SECONDS)
-        (sequence,) = self._send(FrameType.EXEC, [payload], until)
+        (sequence,) = self._send(FrameType.EXEC, [encode_command(argv, timeout)], until)
         answer = self._answer(sequence, FrameType.OUTPUT, until)
         status = int.from_bytes(answer[:4], "little")
         code = 128 + (status & 0x7F) if status & 0x7F else status >> 8 & 0xFF

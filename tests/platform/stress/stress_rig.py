@@ -25,7 +25,7 @@ from harness.targets.channel import Deadline
 from harness.targets.machine import Machine
 from harness.targets.qemu import QemuHost, QemuTarget
 from harness.targets.spec import TargetSpec
-from harness.wire import FrameType
+from harness.wire import FrameType, encode_command
 
 TARGET = Path(__file__).parent / "target"
 STRESS = "/stress"
@@ -96,7 +96,7 @@ class StressHost(QemuHost):
     def post(self, modes: str, **options: int) -> None:
         """Start modes of /stress that the host will not survive: nobody waits for them."""
         words = [STRESS, modes, *(f"{key}={value}" for key, value in options.items())]
-        payload = b"".join(word.encode() + b"\0" for word in words)
+        payload = encode_command(words, COMMAND_SECONDS)
         self._agent.channel.send(FrameType.EXEC, [payload], Deadline.after(10))
 
     def await_boot(self) -> None:
