@@ -129,13 +129,15 @@ class Rack:
             start = ["-kernel", str(machine.kernel), "-initrd", str(machine.initramfs),
                      "-append", self.append]  # fmt: skip
         (self.folder / "gicv5.dtb").write_bytes(machine.device_tree())
+        # A boot loader's first words must find a reader, as on a line that is never closed.
+        wait = "on" if firmware else "off"
         return [
             *machine.qemu, "-M", VIRT, "-dtb", str(self.folder / "gicv5.dtb"),
             "-plugin", f"{machine.plugin},trace={self.folder / 'trace.bin'}", *machine.board(),
             "-accel", BOARD_ACCEL,
             "-run-with", "exit-with-parent=on", "-no-reboot", *start,
             "-chardev", f"socket,id=serial,host=127.0.0.1,port={self.ports.console},server=on,"
-            f"wait=off,logfile={self.folder / 'console.log'},logappend=on",
+            f"wait={wait},logfile={self.folder / 'console.log'},logappend=on",
             "-serial", "chardev:serial", "-global", "virtio-mmio.ioeventfd=off",
             "-netdev", f"user,id=net,hostfwd=tcp:127.0.0.1:{self.ports.ssh}-:22,"
             f"tftp={self.tftp}",

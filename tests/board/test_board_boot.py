@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,11 +23,23 @@ KERNEL = "masked"
 def lab(tmp_path: Path) -> Iterator[Lab]:
     built = Lab.build(tmp_path, KERNEL, firmware=True)
     built.rack.power("on")
-    log, until = tmp_path / "console.log", time.monotonic() + 60
-    while not (log.exists() and b"=> " in log.read_bytes()) and time.monotonic() < until:
-        time.sleep(0.1)
+    said, until = b"", time.monotonic() + 60
+    with connected(built.rack.ports.console, until) as console:
+        while b"=> " not in said and time.monotonic() < until:
+            said += console.recv(4096)
     yield built
     built.close()
+
+
+def connected(port: int, until: float) -> socket.socket:
+    """To the console of a machine that is just being switched on."""
+    while True:
+        try:
+            return socket.create_connection(("127.0.0.1", port), timeout=60)
+        except ConnectionRefusedError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.05)
 
 
 def booted(lab: Lab, image: str = "Image", **entry: object) -> BoardTarget:
