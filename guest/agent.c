@@ -85,6 +85,7 @@ static int exec(struct channel *channel, uint32_t sequence, const uint8_t *paylo
 	if (size < sizeof(head))
 		return reject_errno(channel, sequence, "no command", -EINVAL);
 	memcpy(&head, payload, sizeof(head));
+	program_dismiss();
 	host_drop_vm(); /* a command finds the host as it is without us */
 	error = command_run(payload + sizeof(head), size - sizeof(head), head.timeout_ms, &output);
 	if (error)

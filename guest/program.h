@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A program: checking it, executing it, and executing it in a process of its own. */
+/* A program: checking it, executing it, and executing it in another process. */
 #pragma once
 
 #include <stdbool.h>
@@ -68,10 +68,13 @@ void parallel_abandon(void);
 int register_lookup(uint32_t encoding, unsigned int *read_flags, unsigned int *write_flags);
 
 /*
- * Execute progress.program in a process of its own, until it ends or the deadline passes; all
- * results are in progress.results then.  0 or a negative errno if there is no process.
+ * Execute progress.program in another process, until it ends or the deadline passes; all results
+ * are in progress.results then.  0 or a negative errno if there is no process.
  */
 int program_supervise(uint32_t *ending, uint32_t *signal);
+
+/* End that process, which the next program starts anew: it keeps files open. */
+void program_dismiss(void);
 
 /* Copy what the guest did of a branch's run under way to the results. */
 void run_harvest(unsigned int branch);

@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * A process for each program: its deadline, its death, and its blocked WFIs.
+ * The process that executes programs: their deadlines, its death, and their blocked WFIs.
+ *
+ * It lives until a program ends badly, and goes with it: nothing of that program is left then.  A
+ * program that ends well has closed all its files.  A process for each would cost a tenth more.
  *
  * The process shares the agent's memory.  A copy of it would cost as much as the life of a VM: page
  * tables, faults, and under TCG the TLB at each change of the address space.  So while it runs, the
  * agent calls the kernel without libc (kernel.h): its errno is the process's, too.
  */
 #include <errno.h>
+#include <linux/futex.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -163,8 +167,17 @@ static void observe(struct observer *observer, pid_t pid)
 	}
 }
 
-/* Wait until a process ends.  False if the time is over. */
-static bool await(pid_t pid, uint32_t timeout_ms, int *status)
+/* Who executes programs. */
+static struct {
+	pid_t pid; /* or 0 */
+	uint8_t *stack;
+	uint32_t turn; /* a futex: it has work when this changes */
+} worker;
+
+enum event { EVENT_DONE, EVENT_DEATH, EVENT_LATE };
+
+/* Wait until the program is done, unless ``only_death`` counts, or the process has died. */
+static enum event await(bool only_death, uint32_t timeout_ms, int *status)
 {
 	uint64_t end = now_ms() + timeout_ms;
 	struct observer observer = { 0 };
@@ -180,72 +193,126 @@ static bool await(pid_t pid, uint32_t timeout_ms, int *status)
 		struct timespec time;
 		long signal;
 
+		if (!only_death && __atomic_load_n(&progress.done, __ATOMIC_ACQUIRE))
+			return EVENT_DONE;
 		if (next >= 0 && next < wait)
 			wait = next;
 		time = (struct timespec){ wait / 1000000, wait % 1000000 * 1000 };
 		signal = kernel(SYS_rt_sigtimedwait, (long)&signals, 0, (long)&time, _NSIG / 8);
 		if (signal != SIGNAL_WATCH) {
-			if (kernel(SYS_wait4, pid, (long)status, WNOHANG, 0) == pid)
-				return true;
+			if (kernel(SYS_wait4, worker.pid, (long)status, WNOHANG, 0) == worker.pid)
+				return EVENT_DEATH;
 			if (signal < 0) /* the interval passed */
-				observe(&observer, pid);
+				observe(&observer, worker.pid);
 		}
 		if (now >= end)
-			return false;
+			return EVENT_LATE;
 	}
 }
 
-/* The life of a program's process. */
-static int program_live(void *unused)
+/* The life of the process: a program at each turn. */
+static int worker_live(void *turn)
 {
-	(void)unused;
+	pid_t agent = getppid();
+
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	program_execute();
-	/* What the kernel says about the end of a VM belongs to this program. */
-	vm_close_all();
-	mark(MARK_END);
-	progress.done = 1;
+	for (uint32_t seen = *(uint32_t *)turn;; seen++) {
+		while (__atomic_load_n(&worker.turn, __ATOMIC_ACQUIRE) == seen)
+			kernel(SYS_futex, (long)&worker.turn, FUTEX_WAIT, seen, 0);
+		program_execute();
+		/* What the kernel says about the end of a VM belongs to this program. */
+		vm_close_all();
+		mark(MARK_END);
+		__atomic_store_n(&progress.done, 1, __ATOMIC_RELEASE);
+		kernel(SYS_kill, agent, SIGNAL_WATCH, 0, 0);
+	}
 	return 0;
+}
+
+/* 0 or a negative errno. */
+static int worker_start(void)
+{
+	static uint32_t turn; /* the last one that is not for it */
+
+	if (!worker.stack) {
+		void *stack = mmap(NULL, STACK_SIZE, PROT_READ | PROT_WRITE,
+				   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+		if (stack == MAP_FAILED)
+			return -errno;
+		worker.stack = stack;
+	}
+	turn = worker.turn;
+	worker.pid = clone(worker_live, worker.stack + STACK_SIZE,
+			   CLONE_VM | CLONE_FS | CLONE_SIGHAND | SIGCHLD, &turn);
+	if (worker.pid < 0) {
+		worker.pid = 0;
+		return -errno;
+	}
+	return 0;
+}
+
+/* False: it is stuck in the kernel. */
+static bool worker_end(void)
+{
+	int status;
+	bool dead;
+
+	if (!worker.pid)
+		return true;
+	kernel(SYS_kill, worker.pid, SIGKILL, 0, 0);
+	progress.width = 0; /* nothing is watched any more */
+	dead = await(true, DEATH_MS, &status) == EVENT_DEATH;
+	worker.pid = 0;
+	return dead;
+}
+
+void program_dismiss(void)
+{
+	worker_end();
 }
 
 int program_supervise(uint32_t *ending, uint32_t *signal)
 {
-	static uint8_t *stack;
-	int status = 0;
-	pid_t pid;
+	int status = 0, error;
 
+	/* It has its own table of files: those that are open when it begins. */
+	if (host.kvm < 0 || host.vm < 0)
+		program_dismiss();
 	host_open_kvm();
 	host_keep_vm();
-	if (!stack) {
-		stack = mmap(NULL, STACK_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
-			     -1, 0);
-		if (stack == MAP_FAILED) {
-			stack = NULL;
-			return -errno;
-		}
-	}
 	progress.done = 0;
 	progress.width = 0;
 	memset((void *)progress.branches, 0, sizeof(progress.branches));
 	memset((void *)progress.results, 0, progress.program.count * sizeof(progress.results[0]));
-	pid = clone(program_live, stack + STACK_SIZE, CLONE_VM | CLONE_FS | CLONE_SIGHAND | SIGCHLD,
-		    NULL);
-	if (pid < 0)
-		return -errno;
+	/* Who died after its last program did not die of this one. */
+	if (worker.pid && kernel(SYS_wait4, worker.pid, (long)&status, WNOHANG, 0) == worker.pid)
+		worker.pid = 0;
+	error = worker.pid ? 0 : worker_start();
+	if (error)
+		return error;
+	__atomic_add_fetch(&worker.turn, 1, __ATOMIC_RELEASE);
+	kernel(SYS_futex, (long)&worker.turn, FUTEX_WAKE, 1, 0);
 
 	*ending = ENDING_COMPLETED;
 	*signal = 0;
-	if (!await(pid, progress.program.deadline_ms, &status)) {
-		*ending = ENDING_DEADLINE;
-		kernel(SYS_kill, pid, SIGKILL, 0, 0);
-		progress.width = 0; /* nothing is watched any more */
-		if (!await(pid, DEATH_MS, &status)) {
-			stack = NULL; /* the kernel may yet write to it */
-			parallel_abandon();
-		}
-	} else if (!progress.done) {
+	switch (await(false, progress.program.deadline_ms, &status)) {
+	case EVENT_DONE:
+		break;
+	case EVENT_DEATH:
+		worker.pid = 0;
+		if (progress.done)
+			break;
 		*ending = ENDING_KILLED;
 		*signal = WIFSIGNALED(status) ? (uint32_t)WTERMSIG(status) : 0;
+		break;
+	case EVENT_LATE:
+		*ending = ENDING_DEADLINE;
+		if (!worker_end()) {
+			worker.stack = NULL; /* the kernel may yet write to it */
+			parallel_abandon();
+		}
+		break;
 	}
 	for (unsigned int branch = 0; branch < MAX_BRANCHES; branch++)
 		run_harvest(branch);
