@@ -171,7 +171,6 @@ static void observe(struct observer *observer, pid_t pid)
 static struct {
 	pid_t pid; /* or 0 */
 	uint8_t *stack;
-	uint32_t turn; /* a futex: it has work when this changes */
 } worker;
 
 enum event { EVENT_DONE, EVENT_DEATH, EVENT_LATE };
@@ -210,15 +209,16 @@ static enum event await(bool only_death, uint32_t timeout_ms, int *status)
 	}
 }
 
-/* The life of the process: a program at each turn. */
-static int worker_live(void *turn)
+/* The life of the process: a program each time that progress.done becomes 0. */
+static int worker_live(void *unused)
 {
 	pid_t agent = getppid();
 
+	(void)unused;
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	for (uint32_t seen = *(uint32_t *)turn;; seen++) {
-		while (__atomic_load_n(&worker.turn, __ATOMIC_ACQUIRE) == seen)
-			kernel(SYS_futex, (long)&worker.turn, FUTEX_WAIT, seen, 0);
+	for (;;) {
+		while (__atomic_load_n(&progress.done, __ATOMIC_ACQUIRE))
+			kernel(SYS_futex, (long)&progress.done, FUTEX_WAIT, 1, 0);
 		program_execute();
 		/* What the kernel says about the end of a VM belongs to this program. */
 		vm_close_all();
@@ -232,8 +232,6 @@ static int worker_live(void *turn)
 /* 0 or a negative errno. */
 static int worker_start(void)
 {
-	static uint32_t turn; /* the last one that is not for it */
-
 	if (!worker.stack) {
 		void *stack = mmap(NULL, STACK_SIZE, PROT_READ | PROT_WRITE,
 				   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -242,9 +240,8 @@ static int worker_start(void)
 			return -errno;
 		worker.stack = stack;
 	}
-	turn = worker.turn;
 	worker.pid = clone(worker_live, worker.stack + STACK_SIZE,
-			   CLONE_VM | CLONE_FS | CLONE_SIGHAND | SIGCHLD, &turn);
+			   CLONE_VM | CLONE_FS | CLONE_SIGHAND | SIGCHLD, NULL);
 	if (worker.pid < 0) {
 		worker.pid = 0;
 		return -errno;
@@ -252,24 +249,19 @@ static int worker_start(void)
 	return 0;
 }
 
-/* False: it is stuck in the kernel. */
-static bool worker_end(void)
-{
-	int status;
-	bool dead;
-
-	if (!worker.pid)
-		return true;
-	kernel(SYS_kill, worker.pid, SIGKILL, 0, 0);
-	progress.width = 0; /* nothing is watched any more */
-	dead = await(true, DEATH_MS, &status) == EVENT_DEATH;
-	worker.pid = 0;
-	return dead;
-}
-
 void program_dismiss(void)
 {
-	worker_end();
+	int status;
+
+	if (!worker.pid)
+		return;
+	kernel(SYS_kill, worker.pid, SIGKILL, 0, 0);
+	progress.width = 0; /* nothing is watched any more */
+	if (await(true, DEATH_MS, &status) != EVENT_DEATH) {
+		worker.stack = NULL; /* the kernel may yet write to it */
+		parallel_abandon();
+	}
+	worker.pid = 0;
 }
 
 int program_supervise(uint32_t *ending, uint32_t *signal)
@@ -281,18 +273,18 @@ int program_supervise(uint32_t *ending, uint32_t *signal)
 		program_dismiss();
 	host_open_kvm();
 	host_keep_vm();
-	progress.done = 0;
-	progress.width = 0;
-	memset((void *)progress.branches, 0, sizeof(progress.branches));
-	memset((void *)progress.results, 0, progress.program.count * sizeof(progress.results[0]));
 	/* Who died after its last program did not die of this one. */
 	if (worker.pid && kernel(SYS_wait4, worker.pid, (long)&status, WNOHANG, 0) == worker.pid)
 		worker.pid = 0;
+	progress.width = 0;
+	memset((void *)progress.branches, 0, sizeof(progress.branches));
+	memset((void *)progress.results, 0, progress.program.count * sizeof(progress.results[0]));
+	/* The last: it may begin at once. */
+	__atomic_store_n(&progress.done, 0, __ATOMIC_RELEASE);
 	error = worker.pid ? 0 : worker_start();
 	if (error)
 		return error;
-	__atomic_add_fetch(&worker.turn, 1, __ATOMIC_RELEASE);
-	kernel(SYS_futex, (long)&worker.turn, FUTEX_WAKE, 1, 0);
+	kernel(SYS_futex, (long)&progress.done, FUTEX_WAKE, 1, 0);
 
 	*ending = ENDING_COMPLETED;
 	*signal = 0;
@@ -308,10 +300,7 @@ int program_supervise(uint32_t *ending, uint32_t *signal)
 		break;
 	case EVENT_LATE:
 		*ending = ENDING_DEADLINE;
-		if (!worker_end()) {
-			worker.stack = NULL; /* the kernel may yet write to it */
-			parallel_abandon();
-		}
+		program_dismiss();
 		break;
 	}
 	for (unsigned int branch = 0; branch < MAX_BRANCHES; branch++)
