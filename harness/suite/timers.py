@@ -12,6 +12,8 @@ a DVI bit missing on later vCPUs, a line latched at exit.
 
 from __future__ import annotations
 
+from functools import partial
+
 from harness.ppi import CNTP, CNTV, SW_PPI, U64
 from harness.program import InitVcpu, Op, Program, Wfi, Window, read, write
 from harness.suite.shapes import (
@@ -139,28 +141,32 @@ def _vcpus() -> list[Program]:
 
 
 def _later() -> list[Program]:
-    """A timer that is still to fire wakes a WFI; a million ticks are 1 ms at 1 GHz.
+    """A timer that is still to fire wakes a WFI.
 
-    Only these reach KVM's test whether a blocked vCPU has something to wake up for.
+    Only these reach KVM's test whether a blocked vCPU has something to wake up for, if the guest is
+    in its WFI before the timer fires: ten million ticks are 10 ms at 1 GHz, 1 s at 10 MHz.
     """
-    set_ = write("CNTV_TVAL_EL0", 1_000_000), write("CNTV_CTL_EL0", 1)
-    set_p = write("CNTP_TVAL_EL0", 1_000_000), write("CNTP_CTL_EL0", 1)
+    patient = partial(run, wait_ms=1000)
+    set_ = write("CNTV_TVAL_EL0", 10_000_000), write("CNTV_CTL_EL0", 1)
+    set_p = write("CNTP_TVAL_EL0", 10_000_000), write("CNTP_CTL_EL0", 1)
     return [
         program("timers/cntp-a-little-later", new_vm(),
-                run(listen(CNTP), set_p, Wfi(), acknowledge(), stop(CNTP), drop(),
-                    deactivate(CNTP), _look())),
-        program("timers/cntp-a-little-later-after-an-exit", new_vm(), run(listen(CNTP), set_p),
-                run(Wfi(), Window(), _look())),
+                patient(listen(CNTP), set_p, Wfi(), acknowledge(), stop(CNTP), drop(),
+                        deactivate(CNTP), _look())),
+        program("timers/cntp-a-little-later-after-an-exit", new_vm(), patient(listen(CNTP), set_p),
+                patient(Wfi(), Window(), _look())),
         program("timers/cntv-a-little-later", new_vm(),
-                run(listen(CNTV), set_, Wfi(), acknowledge(), stop(CNTV), drop(),
-                    deactivate(CNTV), _look())),
-        program("timers/cntv-a-little-later-after-an-exit", new_vm(), run(listen(CNTV), set_),
-                run(Wfi(), Window(), _look())),
+                patient(listen(CNTV), set_, Wfi(), acknowledge(), stop(CNTV), drop(),
+                        deactivate(CNTV), _look())),
+        program("timers/cntv-a-little-later-after-an-exit", new_vm(), patient(listen(CNTV), set_),
+                patient(Wfi(), Window(), _look())),
         program("timers/cntv-a-little-later-at-the-priority-mask", new_vm(),
-                run(listen(CNTV, priority=16, mask=16), set_, Wfi(), Window(), _look())),
+                patient(listen(CNTV, priority=16, mask=16), set_, Wfi(), Window(), _look())),
+        program("timers/cntp-a-little-later-at-the-priority-mask", new_vm(),
+                patient(listen(CNTP, priority=5, mask=5), set_p, Wfi(), Window(), _look())),
         program("timers/cntv-a-little-later-above-the-running-priority", new_vm(),
-                run(listen(CNTV, priority=7), write("APR", 1 << 8), set_, Wfi(), Window(),
-                    _look())),
+                patient(listen(CNTV, priority=7), write("APR", 1 << 8), set_, Wfi(), Window(),
+                        _look())),
         program("timers/wfi-blocks-cntv-below-the-priority-mask", new_vm(),
                 run(listen(CNTV, priority=17, mask=16), fire(CNTV), Wfi(), wait_ms=BRIEFLY)),
         program("timers/wfi-blocks-cntp-at-the-running-priority", new_vm(),
