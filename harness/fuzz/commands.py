@@ -81,7 +81,8 @@ def replay_options(parser: argparse.ArgumentParser) -> None:
     target_options(parser)
     board_options(parser)
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE",
-                        help="a program file, or the name of a program of the suite")  # fmt: skip
+                        help="a program file, or the name of a program or family of the "
+                        "suite")  # fmt: skip
     parser.add_argument("--times", type=int, default=1, metavar="N",
                         help="run each so often, and say how often it failed")  # fmt: skip
     parser.add_argument("--c", type=Path, metavar="FILE.c", dest="c_file",
@@ -267,18 +268,18 @@ def command_replay(options: argparse.Namespace) -> int:
 
     if options.times < 1:
         raise ConfigError(f"--times {options.times}", "1 or more")
-    programs = [_program(path) for path in options.files]
+    programs = [named for path in options.files for named in named_programs(path)]
     if options.c_file is not None and len(programs) != 1:
         raise ConfigError("--c: one reproducer has one program", "name one FILE")
     verdicts = set()
     with open_session(options, options.kernel, options.target) as session:
-        for path, program in zip(options.files, programs, strict=True):
+        for name, program in programs:
             tally = repeat(session.run, program, options.times)
             outcome = tally.worst
             assert outcome is not None
             verdicts.add(outcome.verdict)
             print(explain(outcome) or headline(outcome).rstrip(": "))
-            print(f"{path}: {outcome.verdict.name}")
+            print(f"{name}: {outcome.verdict.name}")
             print("\n".join(tally.lines()) + "\n" if options.times > 1 else "", flush=True)
             if options.c_file is not None:
                 factory = Factory.of("", [session])
@@ -289,13 +290,16 @@ def command_replay(options: argparse.Namespace) -> int:
     return 6 if Verdict.ERROR in verdicts else 0
 
 
-def _program(path: Path) -> Program:
-    """From a file, or of the suite."""
+def named_programs(path: Path) -> list[tuple[str, Program]]:
+    """From a file, or of the suite: one, or a family."""
     from harness.suite import programs  # noqa: PLC0415
 
-    if not path.exists() and str(path) in programs():
-        return programs()[str(path)]
-    return read_program(path)
+    name = str(path)
+    of_suite = [(each, program) for each, program in programs().items()
+                if name in {each, each.partition("/")[0]}]  # fmt: skip
+    if of_suite and not path.is_file():
+        return of_suite
+    return [(name, read_program(path))]
 
 
 # --- compare -------------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ from fake_target import FakeTarget
 from harness import program as p
 from harness import suite
 from harness.errors import ConfigError, TargetError
-from harness.fuzz.commands import DEFAULT_SECONDS, limit, watched
+from harness.fuzz.commands import DEFAULT_SECONDS, limit, named_programs, watched
 from harness.fuzz.compare import Pair
 from harness.fuzz.corpus import Corpus
 from harness.fuzz.fuzzer import Factory, Fuzzer, Statistics, program_size, sizes
@@ -26,7 +26,7 @@ from harness.fuzz.generate import Generator
 from harness.fuzz.modelled import mended, modelled
 from harness.fuzz.reproducer import c_source
 from harness.fuzz.sections import is_racy, smaller_sections
-from harness.fuzz.text import format_program, parse_program, read_program
+from harness.fuzz.text import format_program, parse_program
 from harness.fuzz.vm_shape import units
 from harness.model import Behaviour, Finalize, HostFacts, LateWrites, Model
 from harness.ppi import CNTV
@@ -217,13 +217,15 @@ def test_a_finding_is_reported_once() -> None:
     assert fuzzer.statistics.failures > len(signatures)
 
 
-def test_a_crash_is_a_finding_by_its_fingerprint(monkeypatch: pytest.MonkeyPatch) -> None:
-    runner = session(MASKED, mishaps={"fuzz/1-3": "warn", "fuzz/1-7": "warn"})
-    fuzzer = fuzz(runner, 12)
-    (finding,) = fuzzer.findings
-    assert finding.outcome.verdict is Verdict.CRASH
-    assert finding.signature.kind.startswith("crash WARNING")
-    assert sizes(finding.outcome.program)[0] == 1
+def test_a_crash_is_a_finding_by_its_fingerprint() -> None:
+    mishaps = {"fuzz/1-3": "warn", "fuzz/1-7": "warn", "fuzz/1-9": "crash"}
+    fuzzer = fuzz(session(MASKED, mishaps=mishaps), 12)
+    warned, oopsed = fuzzer.findings
+    assert warned.outcome.verdict is oopsed.outcome.verdict is Verdict.CRASH
+    assert warned.signature.kind.startswith("crash WARNING")
+    assert oopsed.signature.kind.startswith("crash undefined instruction")
+    assert sizes(warned.outcome.program)[0] == 1
+    assert fuzzer.statistics.failures == 3
 
 
 def test_a_machine_that_fails_again_and_again_ends_the_session() -> None:
@@ -235,11 +237,20 @@ def test_a_machine_that_fails_again_and_again_ends_the_session() -> None:
 # --- what is kept --------------------------------------------------------------------------------
 
 
+def test_a_name_is_a_program_or_a_family_of_the_suite() -> None:
+    (one,) = named_programs(Path("races/inject-wakes-wfi-150"))
+    family = named_programs(Path("races"))
+    assert one in family
+    assert {name.partition("/")[0] for name, _ in family} == {"races"}
+    with pytest.raises(ConfigError, match="no-such"):
+        named_programs(Path("no-such"))
+
+
 def test_a_corpus_is_gone_on_from(tmp_path: Path) -> None:
     first = fuzz(session(STOCK), 20, corpus=Corpus(tmp_path))
     path = Corpus(tmp_path).place("order")
     Corpus(tmp_path).save(path, first.findings[0].outcome.program, "FAIL\nwhy")
-    assert read_program(path) == first.findings[0].outcome.program
+    assert named_programs(path) == [(str(path), first.findings[0].outcome.program)]
     again = fuzz(session(STOCK), 1, "other", Corpus(tmp_path))  # its first program is the finding
     assert len(again.findings) == 1
 
