@@ -77,7 +77,7 @@ void gicv5_lpi_pend(struct gicv5 *gic, u32 id);
 void gicv5_spi_set_trigger(struct gicv5 *gic, unsigned int spi, bool level);
 void gicv5_spi_resample(struct gicv5 *gic, unsigned int spi);
 
-/* gicv5_vm.c: the VM table, VPEs and their doorbells */
+/* gicv5_vmt.c: the tables of VMs and VPEs in memory */
 #define NO_ENTRY (~(u64)0) /* the address of a table entry that is not there */
 u64 gicv5_mem_read(const struct gicv5 *gic, u64 addr, unsigned int size);
 void gicv5_mem_write(const struct gicv5 *gic, u64 addr, u64 val, unsigned int size);
@@ -87,24 +87,27 @@ void gicv5_vmap_l2_vmt(struct gicv5 *gic, u32 vm);
 void gicv5_vmap_vm(struct gicv5 *gic, u32 vm, bool map);
 void gicv5_vmap_vpe(struct gicv5 *gic, u32 vm, u32 vpe);
 void gicv5_vmt_write(struct gicv5 *gic, u64 baser);
+
+/* gicv5_vist.c: virtual SPIs and LPIs. The type is GICV5_TYPE_LPI or GICV5_TYPE_SPI. */
+bool gicv5_vmap_ist(struct gicv5 *gic, u32 vm, u32 type, bool map);
+bool gicv5_vmap_l2_ist(struct gicv5 *gic, u32 vm, u32 type, u32 id);
+bool gicv5_vist_command(struct gicv5 *gic, unsigned int cpu, u32 vm, enum gicv5_reg command,
+			u64 operand, u32 *was, u32 *is);
+void gicv5_vist_activate(struct gicv5 *gic, u32 vm, u32 intid);
+unsigned int gicv5_vist_hppi(const struct gicv5 *gic, u32 vm, u32 vpe, unsigned int best,
+			     u32 *intid);
+
+/* gicv5_vm.c: residency, doorbells, and who hears of a change */
+void gicv5_vm_command(struct gicv5 *gic, unsigned int cpu, u32 vm, enum gicv5_reg command,
+		      u64 operand);
+void gicv5_vm_changed(struct gicv5 *gic, u32 vm);
 void gicv5_vpe_write_dbr(struct gicv5 *gic, u32 vm, u32 vpe, u64 dbr);
 u64 gicv5_vpe_read_dbr(const struct gicv5 *gic, u32 vm, u32 vpe);
-void gicv5_vpe_changed(struct gicv5 *gic, u32 vm, u32 vpe);
-void gicv5_vm_changed(struct gicv5 *gic, u32 vm);
 void gicv5_context_write(struct gicv5 *gic, unsigned int cpu, u64 val);
 
 /* gicv5_irs_virt.c: the registers that lead there */
 u64 gicv5_irs_virt_read(const struct gicv5 *gic, u32 off);
 void gicv5_irs_virt_write(struct gicv5 *gic, u32 off, u64 val);
-
-/* gicv5_vist.c: virtual SPIs and LPIs. The type is GICV5_TYPE_LPI or GICV5_TYPE_SPI. */
-void gicv5_vmap_ist(struct gicv5 *gic, u32 vm, u32 type, bool map);
-void gicv5_vmap_l2_ist(struct gicv5 *gic, u32 vm, u32 type, u32 id);
-void gicv5_vist_command(struct gicv5 *gic, unsigned int cpu, u32 vm, enum gicv5_reg command,
-			u64 operand);
-void gicv5_vist_activate(struct gicv5 *gic, u32 vm, u32 intid);
-unsigned int gicv5_vist_hppi(const struct gicv5 *gic, u32 vm, u32 vpe, unsigned int best,
-			     u32 *intid);
 
 /* May CDIA (@nmi: CDNMIA) return an interrupt of this priority? 0 is superpriority. */
 static inline bool gicv5_acknowledges(const struct gicv5_cpu *c, unsigned int prio, bool nmi)

@@ -89,12 +89,12 @@ void gicv5_irs_virt_write(struct gicv5 *gic, u32 off, u64 val)
 			gicv5_vmap_vm(gic, low, !(val & UNMAP));
 		break;
 	case IRS_VMAP_VISTR:
-		if (val & MAP)
-			gicv5_vmap_ist(gic, high, type, !(val & UNMAP));
+		if ((val & MAP) && gicv5_vmap_ist(gic, high, type, !(val & UNMAP)))
+			gicv5_vm_changed(gic, high);
 		break;
 	case IRS_VMAP_L2_VISTR:
-		if (val & MAP)
-			gicv5_vmap_l2_ist(gic, high, type, GICV5_ID(val));
+		if ((val & MAP) && gicv5_vmap_l2_ist(gic, high, type, GICV5_ID(val)))
+			gicv5_vm_changed(gic, high);
 		break;
 	case IRS_VMAP_VPER:
 		if (val & MAP)

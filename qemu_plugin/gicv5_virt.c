@@ -162,7 +162,7 @@ static void iri_command(struct gicv5 *gic, unsigned int cpu, enum gicv5_reg comm
 	const struct gicv5_cpu *c = &gic->cpu[cpu];
 
 	if (vpe_resident(c))
-		gicv5_vist_command(gic, cpu, ICH_CONTEXTR_VM(c->contextr), command, operand);
+		gicv5_vm_command(gic, cpu, ICH_CONTEXTR_VM(c->contextr), command, operand);
 }
 
 u64 gicv5_virt_insn(struct gicv5 *gic, unsigned int cpu, const struct gicv5_op *op, u64 val)
@@ -195,8 +195,8 @@ void gicv5_virt_vd(struct gicv5 *gic, unsigned int cpu, const struct gicv5_op *o
 {
 	switch (op->reg) {
 	case GIC_VDPEND:
-		gicv5_vist_command(gic, cpu, (u32)FIELD(val, 47, 32), GIC_CDPEND,
-				   FIELD(val, 63, 63) << 32 | FIELD(val, 31, 0));
+		gicv5_vm_command(gic, cpu, (u32)FIELD(val, 47, 32), GIC_CDPEND,
+				 FIELD(val, 63, 63) << 32 | FIELD(val, 31, 0));
 		break;
 	case GIC_VDDIS:
 		iri_command(gic, cpu, GIC_CDDIS, val);

@@ -140,14 +140,15 @@ static void note_pending(struct gicv5 *gic, const struct ist *t, struct gicv5_id
 	}
 }
 
-void gicv5_vmap_ist(struct gicv5 *gic, u32 vm, u32 type, bool map)
+/* These return whether the VM has such a table: then any of its interrupts may have changed. */
+bool gicv5_vmap_ist(struct gicv5 *gic, u32 vm, u32 type, bool map)
 {
 	u64 vmte = gicv5_vmte(gic, vm), addr = vmte + 8 * type, word;
 	struct gicv5_idset *s;
 	struct ist t;
 
 	if (vmte == NO_ENTRY || (type != GICV5_TYPE_LPI && type != GICV5_TYPE_SPI))
-		return;
+		return false;
 	word = gicv5_mem_read(gic, addr, 8);
 	gicv5_mem_write(gic, addr, map ? word | VALID : word & ~VALID, 8);
 	s = pending(gic, vm, type);
@@ -155,20 +156,20 @@ void gicv5_vmap_ist(struct gicv5 *gic, u32 vm, u32 type, bool map)
 	if (find_ist(gic, vm, type, &t))
 		for (u32 id = 0; !(id >> t.id_bits); id += 1u << t.l2_bits)
 			note_pending(gic, &t, s, id);
-	gicv5_vm_changed(gic, vm);
+	return true;
 }
 
-void gicv5_vmap_l2_ist(struct gicv5 *gic, u32 vm, u32 type, u32 id)
+bool gicv5_vmap_l2_ist(struct gicv5 *gic, u32 vm, u32 type, u32 id)
 {
 	struct ist t;
 	u64 addr;
 
 	if (!find_ist(gic, vm, type, &t) || !t.two_level || id >> t.id_bits)
-		return;
+		return false;
 	addr = t.base + (id >> t.l2_bits) * 8;
 	gicv5_mem_write(gic, addr, gicv5_mem_read(gic, addr, 8) | VALID, 8);
 	note_pending(gic, &t, pending(gic, vm, type), id >> t.l2_bits << t.l2_bits);
-	gicv5_vm_changed(gic, vm);
+	return true;
 }
 
 /* ---- commands -------------------------------------------------------------------------- */
@@ -217,9 +218,12 @@ static void write_iste(struct gicv5 *gic, u32 vm, u64 intid, u64 addr, u64 e)
 	idset_put(pending(gic, vm, GICV5_TYPE(intid)), GICV5_ID(intid), e & ISTE_PENDING);
 }
 
-/* @operand: as of the GIC CD* instruction @command */
-void gicv5_vist_command(struct gicv5 *gic, unsigned int cpu, u32 vm, enum gicv5_reg command,
-			u64 operand)
+/*
+ * @operand: as of the GIC CD* instruction @command. True: an interrupt has changed; it was for
+ * the VPE @was, and is for the VPE @is.
+ */
+bool gicv5_vist_command(struct gicv5 *gic, unsigned int cpu, u32 vm, enum gicv5_reg command,
+			u64 operand, u32 *was, u32 *is)
 {
 	struct ist t;
 	u64 addr = NO_ENTRY, old, new;
@@ -230,15 +234,15 @@ void gicv5_vist_command(struct gicv5 *gic, unsigned int cpu, u32 vm, enum gicv5_
 		gic->cpu[cpu].icsr = addr != NO_ENTRY ? icsr(gicv5_mem_read(gic, addr, 4)) :
 							ICC_ICSR_F;
 	if (addr == NO_ENTRY || command == GIC_CDRCFG)
-		return;
+		return false;
 	old = gicv5_mem_read(gic, addr, 4);
 	new = changed(old, command, operand);
 	if (new == old)
-		return;
+		return false;
 	write_iste(gic, vm, operand, addr, new);
-	gicv5_vpe_changed(gic, vm, ISTE_VPE(new));
-	if (ISTE_VPE(old) != ISTE_VPE(new))
-		gicv5_vpe_changed(gic, vm, ISTE_VPE(old));
+	*was = ISTE_VPE(old);
+	*is = ISTE_VPE(new);
+	return true;
 }
 
 /* CDIA has returned it. */

@@ -164,9 +164,9 @@ class QemuHost:
                 self._process.wait(1)
             dead = self._process.poll() is not None
             why = self._obituary() if dead else f"{e.what} for {patience:.0f} s"
-            raise BootError(
-                f"the host did not boot: {why}", _boot_remedy(self.console()), self.console()
-            ) from None
+            failed = dead and self._process.returncode != 0
+            remedy = _boot_remedy(self.console(), self._stderr() if failed else [])
+            raise BootError(f"the host did not boot: {why}", remedy, self.console()) from None
 
     def console(self, start: int = 0) -> str:
         try:
@@ -203,8 +203,10 @@ async def _ask_monitor(monitor: socket.socket) -> tuple[str, str]:
     return str(status["status"]) if isinstance(status, dict) else "?", str(registers)
 
 
-def _boot_remedy(console: str) -> str:
-    """The usual causes, told apart by what the kernel said."""
+def _boot_remedy(console: str, said: Sequence[str]) -> str:
+    """The usual causes, told apart by what the kernel said, and a QEMU that failed."""
+    if not console.strip() and said:
+        return "QEMU itself did not start: see what it says; --qemu names another one"
     if not console.strip():
         return "the kernel printed nothing: is it an arm64 kernel with a PL011 console?"
     if "Kernel panic" in console:

@@ -19,21 +19,22 @@ class Mutant:
     tables: tuple[str, ...] = ()
 
 
-IRS, VM, VIST, VIRT = "gicv5_irs_virt.c", "gicv5_vm.c", "gicv5_vist.c", "gicv5_virt.c"
+IRS, VMT, VM = "gicv5_irs_virt.c", "gicv5_vmt.c", "gicv5_vm.c"
+VIST, VIRT = "gicv5_vist.c", "gicv5_virt.c"
 TWO_LEVEL = ("vmt=two-level", "ist=two-level")
 
 MUTANTS = (
     # tables and commands
-    Mutant("VMT_BASER.VALID is ignored", VM,
+    Mutant("VMT_BASER.VALID is ignored", VMT,
            "(gic->irs.vmt_baser & VALID) && ", "",
            "probe: VMAP_VMR without a valid VMT writes nothing"),
     Mutant("M is ignored in VMAP_VMR", IRS,
            "if (val & MAP)\n\t\t\tgicv5_vmap_vm", "gicv5_vmap_vm",
            "tables: VMAP_VMR with M=0 is no command"),
-    Mutant("VALID is not cleared by VMAP_VMR", VM,
+    Mutant("VALID is not cleared by VMAP_VMR", VMT,
            "set_valid(gic, vmte, false)", "(void)0",
            "tables: VMAP_VMR M+U: VALID cleared, VMD address as it was"),
-    Mutant("VMAP_VPER does not write VALID", VM,
+    Mutant("VMAP_VPER does not write VALID", VMT,
            "set_valid(gic, vpete, true)", "(void)0",
            "tables: VMAP_VPER writes one word"),
     Mutant("VMAP_VPER has its fields swapped", IRS,
@@ -46,7 +47,7 @@ MUTANTS = (
     Mutant("VPE_STATUSR.V is always set", IRS,
            "(selected && fault", "(fault",
            "tables: no VPE before VMAP_VPER"),
-    Mutant("VMTE.VPE_ID_BITS is ignored", VM,
+    Mutant("VMTE.VPE_ID_BITS is ignored", VMT,
            "vpe >= GICV5_NR_VPES || vpe >> FIELD(vpet, 63, 59)", "vpe >= GICV5_NR_VPES",
            "tables: VMAP_VPER beyond VPE_ID_BITS"),
     Mutant("VMAP_VISTR of LPIs maps the SPIs", VIST,
@@ -54,13 +55,14 @@ MUTANTS = (
            "u64 vmte = gicv5_vmte(gic, vm), addr = vmte + 24, word;",
            "tables: VMAP_VISTR of LPIs: VALID in word 2"),
     Mutant("VMAP_VISTR takes any type", VIST,
-           "(type != GICV5_TYPE_LPI && type != GICV5_TYPE_SPI))\n\t\treturn;",
-           "false)\n\t\treturn;",
+           "(type != GICV5_TYPE_LPI && type != GICV5_TYPE_SPI))\n\t\treturn false;\n"
+           "\tword = gicv5_mem_read(gic, addr,",
+           "false)\n\t\treturn false;\n\tword = gicv5_mem_read(gic, addr,",
            "tables: VMAP_VISTR: PPIs have no IST"),
-    Mutant("VMAP_L2_VMTR does not write VALID", VM,
+    Mutant("VMAP_L2_VMTR does not write VALID", VMT,
            "vm / VMTES_PER_L2 * 8, true)", "vm / VMTES_PER_L2 * 8, false)",
            "GAVE UP", tables=TWO_LEVEL),
-    Mutant("a level 2 VMT has 64 entries", VM,
+    Mutant("a level 2 VMT has 64 entries", VMT,
            "#define VMTES_PER_L2 128", "#define VMTES_PER_L2 64",
            "tables: VMAP_L2_VMTR: VALID, address as it was", tables=TWO_LEVEL),
     Mutant("VPE_CR0.DPS is one for all VPEs", IRS,
@@ -81,7 +83,7 @@ MUTANTS = (
            "if (!vpe_resident(c) || !(c->vctlr & ICH_VCTLR_EN) ||",
            "residency: no VPE resident: PPI 3 is signalled"),
     Mutant("commands need no resident VPE", VIRT,
-           "if (vpe_resident(c))\n\t\tgicv5_vist_command", "if (1)\n\t\tgicv5_vist_command",
+           "if (vpe_resident(c))\n\t\tgicv5_vm_command", "if (1)\n\t\tgicv5_vm_command",
            "residency: after F: CDRCFG does not tell"),
     # interrupts
     Mutant("CDIA keeps Pending", VIST,
@@ -120,8 +122,8 @@ MUTANTS = (
            "FIELD(val, 63, 63) << 32", "FIELD(val, 32, 32) << 32",
            "virtual SPIs: pending and disabled: the entry"),
     Mutant("VDPEND goes to the resident VM", VIRT,
-           "gicv5_vist_command(gic, cpu, (u32)FIELD(val, 47, 32), GIC_CDPEND,",
-           "gicv5_vist_command(gic, cpu, ICH_CONTEXTR_VM(gic->cpu[cpu].contextr), GIC_CDPEND,",
+           "gicv5_vm_command(gic, cpu, (u32)FIELD(val, 47, 32), GIC_CDPEND,",
+           "gicv5_vm_command(gic, cpu, ICH_CONTEXTR_VM(gic->cpu[cpu].contextr), GIC_CDPEND,",
            "virtual SPIs: 256 VMs, each acknowledges its own SPI"),
     Mutant("a PCR masks its own priority", VIRT,
            "prio > ICH_VMCR_VPMR(c->vmcr)", "prio >= ICH_VMCR_VPMR(c->vmcr)",
