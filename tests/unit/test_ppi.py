@@ -78,6 +78,14 @@ def test_userspace_list() -> None:
     assert not [n for n in names if "CACTIVER" in n or "CPENDR" in n or "HMR" in n]
 
 
+def test_kinds() -> None:
+    """A bit or five of each PPI, or neither."""
+    ppi = {r.name: r.kind for r in REGISTERS.values() if r.name.startswith("ICC_PPI_")}
+    priorities = {name for name in ppi if "PRIORITYR" in name}
+    assert {name for name in ppi if ppi[name] is Kind.PPI_PRIORITIES} == priorities
+    assert {name for name in ppi if ppi[name] is Kind.PPI_BITMAP} == ppi.keys() - priorities
+
+
 def test_banks() -> None:
     for register in REGISTERS.values():
         if register.kind is Kind.OTHER:
