@@ -131,8 +131,8 @@ def _registers() -> list[Register]:
         Register("ICC_PCR_EL1", 3, 1, 12, 0, 2, "RW", True),
         Register("ICC_HAPR_EL1", 3, 1, 12, 0, 3, "R"),
         # Not the guest's business: must be UNDEFINED at EL1.
-        Register("ICH_PPI_ENABLER0_EL2", 3, 4, 12, 10, 2, "RW"),
-        Register("ICH_VMCR_EL2", 3, 4, 12, 11, 7, "RW"),
+        Register("ICH_PPI_ENABLER0_EL2", 3, 4, 12, 10, 2),
+        Register("ICH_VMCR_EL2", 3, 4, 12, 11, 7),
         Register("ID_AA64PFR2_EL1", 3, 0, 0, 4, 2, "R"),
         Register("CNTV_TVAL_EL0", 3, 3, 14, 3, 0, "W"),
         Register("CNTV_CTL_EL0", 3, 3, 14, 3, 1),

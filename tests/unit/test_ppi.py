@@ -100,7 +100,7 @@ def test_short_names(short: str) -> None:
 
 
 def test_unknown_name_lists_the_known() -> None:
-    with pytest.raises(KeyError, match="ICC_PPI_ENABLER0_EL1"):
+    with pytest.raises(KeyError, match="known: ICC_PPI_HMR0_EL1, ICC_PPI_HMR1_EL1, "):
         reg("ENABLER2")
 
 

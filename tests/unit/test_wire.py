@@ -171,6 +171,11 @@ def test_the_bytes_of_a_frame() -> None:
     assert wire.frame(FrameType.QUIT, 1)[12:] == bytes(8)
 
 
+def test_the_bytes_of_a_command() -> None:
+    assert wire.encode_command(["echo", "naïve"], 1.5) == b"\xdc\5\0\0echo\0na\xc3\xafve\0"
+    assert wire.encode_command([], 0.25) == b"\xfa\0\0\0"
+
+
 def test_the_largest_frame() -> None:
     """Its length is no reason to refuse it; only then is it missed."""
 
