@@ -10,21 +10,16 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-from board_lab import Cable, Lab
+from board_lab import Cable, Lab, opened, session, waits
 from board_rack import keygen
 
 from harness.bench import ONE_VM
-from harness.program import Program, Run, Wfi
-from harness.report.session import Session, expectation
 from harness.report.verdict import Verdict
-from harness.targets.board import BoardHost
 from harness.targets.board_target import BoardTarget
 from harness.targets.link import Refused
 from harness.trace import Ending
@@ -33,34 +28,6 @@ ROOT = Path(__file__).parents[2]
 FAMILIES = "order or timers"
 MASKING = "masking-vcpus"
 ONE_MASKING = "masking-vcpus and every-register-all-ones"
-
-
-def waits(seconds: float) -> Program:
-    """A program that is inside KVM_RUN for a while."""
-    wait = Run((Wfi(),), wait_ms=int(seconds * 1000))
-    return Program("board/waits", (*ONE_VM.ops[:-1], wait))
-
-
-@contextmanager
-def opened(target: BoardTarget) -> Iterator[BoardHost]:
-    try:
-        host = target.boot()
-        try:
-            yield host
-        finally:
-            host.close()
-    finally:
-        target.release()
-
-
-@contextmanager
-def session(target: BoardTarget) -> Iterator[Session]:
-    running = Session(target, expectation(target.expect))
-    try:
-        yield running
-    finally:
-        running.close()
-        target.release()
 
 
 def later(seconds: float, action) -> threading.Thread:  # type: ignore[no-untyped-def]
