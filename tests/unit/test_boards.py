@@ -167,8 +167,10 @@ def test_the_doctor_says_what_is_lacking_and_what_to_do() -> None:
     )  # fmt: skip
     assert "CONFIG_ARM_GIC_V5" in found["VGICv5 can be created"].remedy
     assert found["clock"].state == found["WFI traps"].state == found["kernel log"].state == NOTE
-    good = {f.what: f for f in examine(HELLO, BOOT, {"gic": "arm,gic-v5"}, 0)}
+    assert found["pstore"].state == NOTE
+    good = {f.what: f for f in examine(HELLO, BOOT, {"gic": "arm,gic-v5", "pstore": "ramoops"}, 0)}
     assert LACKS not in {f.state for f in good.values()}
+    assert good["pstore"].state == OK
     assert (good["EL2"].state, good["KVM mode"].evidence) == (OK, "VHE")
     assert good["register accessors (CPU_SYSREGS)"].evidence == "ENXIO"
 
