@@ -38,6 +38,7 @@ QUESTIONS: Final[Mapping[str, str]] = {
     "free": "df -Pk /tmp | tail -n 1 | awk '{print $4}'",
     "tainted": "cat /proc/sys/kernel/tainted",
     "kmsg": "[ -r /dev/kmsg ] && echo readable",
+    "pstore": "cat /sys/module/pstore/parameters/backend 2>/dev/null",
 }
 
 
@@ -156,6 +157,12 @@ def _environment(answers: Mapping[str, str], now: float) -> Iterator[Finding]:
             NOTE, "kernel log", "/dev/kmsg cannot be read",
             "log in as root or allow sudo: without it a WARN is not seen",
         )  # fmt: skip
+    kept = answers.get("pstore", "") not in ("", "(null)")
+    yield Finding(
+        OK if kept else NOTE, "pstore", answers.get("pstore") or "the kernel has none",
+        "" if kept else "if no console is read: reserve_mem= and ramoops (docs/boards.md); else an"
+        " ERROR is all that is told of a panic",
+    )  # fmt: skip
     if (free := answers.get("free", "")).isdigit():
         yield _check(
             int(free) > 4096, "room in /tmp", f"{int(free) >> 10} MiB",

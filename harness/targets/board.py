@@ -4,10 +4,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 from harness.boards import BoardEntry
 from harness.console import find_reports
@@ -15,7 +15,7 @@ from harness.errors import BootError, TargetError, TransportError
 from harness.hwtrace.slices import Slice
 from harness.program import Program
 from harness.report.listing import errno_name
-from harness.targets import onboard
+from harness.targets import onboard, pstore
 from harness.targets.agent import Agent
 from harness.targets.base import CommandOutput, HostLost
 from harness.targets.channel import Channel, Deadline, Silence
@@ -57,6 +57,28 @@ class Login:
     folder: str
 
 
+def leave(login: Login) -> None:
+    """Log out; nothing of ours stays on the board."""
+    with suppress(TargetError):
+        onboard.remove(login.link, login.folder, login.sudo, CLEAN_SECONDS)
+    login.link.close()
+
+
+class Ways(Protocol):
+    """To the same board, when a login has become useless."""
+
+    def again(self, timeout: float) -> Login:
+        """Log in as the board is now.  TargetError says why not."""
+        ...
+
+    def next_boot(self, resets: bool) -> Login:
+        """Log in after the board's next boot; the next host is on that boot, too.  TargetError.
+
+        ``resets``: the board may come back by itself.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Traffic:
     """Bytes so far: of frames, and of all that a serial line carried, if there is one."""
@@ -77,17 +99,18 @@ class BoardHost:
     def __init__(
         self,
         entry: BoardEntry,
-        login: Callable[[float], Login],
+        ways: Ways,
         console: ConsoleText | SerialConsole,
         first: Login,
         agent_hash: str,
     ) -> None:
         """Start the agent of an installed login.  BootError if it does not greet."""
-        self._entry, self._again, self._console = entry, login, console
+        self._entry, self._ways, self._console = entry, ways, console
         self._hash = agent_hash
         self._said = list[str]()
         self._login = first
         self._log = ""  # the kernel's, as far as it was read already
+        self._old_records = frozenset[str]()
         self._lost = self._unreachable = False
         self._start()
         self.boot_log = self._log or console.text()
@@ -152,10 +175,10 @@ class BoardHost:
                 while True:
                     self._agent.channel.receive(until)
         self._agent.channel.close()
-        with suppress(TargetError):
-            if not self._unreachable:
-                onboard.remove(login.link, login.folder, login.sudo, CLEAN_SECONDS)
-        login.link.close()
+        if self._unreachable:
+            login.link.close()
+        else:
+            leave(login)
 
     def traffic(self) -> Traffic:
         """Of this agent, and of the line since it was opened."""
@@ -183,15 +206,17 @@ class BoardHost:
         because = f"{error.what}{f' ({words})' if words else ''}"
         self._login.link.close()
         try:
-            found = self._again(self._entry.deadlines.command)
+            found = self._ways.again(self._entry.deadlines.command)
         except TargetError as e:
             self._unreachable = True
             what = f"{because}; the board is out of reach since: {e.what}"
-            return HostLost(what, self._console.text(console_from), started, e.remedy)
+            said = self._console.text(console_from) or self._last_words_kept()
+            return HostLost(what, said, started, e.remedy)
         before, self._login = self._login, found
         if found.facts.boot != before.facts.boot:
             what = f"{because}; the board {self._name} rebooted while the program ran"
-            return HostLost(what, self._console.text(console_from), started, _NO_CONSOLE)
+            said = self._console.text(console_from) or self._last_words_kept(found)
+            return HostLost(what, said, started, _NO_CONSOLE)
         said = self._console.text(console_from) + self._new_log()
         if ended or find_reports(said):  # the agent itself ended, or the kernel complained
             return HostLost(f"{because}; the board is still up", said, started)
@@ -212,6 +237,8 @@ class BoardHost:
         timeout = self._entry.deadlines.command
         try:
             self._log = onboard.kernel_log(login.link, login.sudo, timeout) or self._log
+            if self._keeps_log:
+                self._old_records = pstore.records(login.link, login.sudo, timeout)
             stream = login.link.start(onboard.start_command(login.folder, login.sudo, "--stdio"))
             self._agent = Agent(Channel(stream), self)
             self._hello = self._agent.greeting(Deadline.after(timeout * self._entry.slowdown))
@@ -244,6 +271,25 @@ class BoardHost:
             if size == (size := self._console.size()):
                 return
 
+    @property
+    def _keeps_log(self) -> bool:
+        """Memory is all that may have the board's last words: it has no console."""
+        return isinstance(self._console, ConsoleText) and self.facts.keeps_log
+
+    def _last_words_kept(self, found: Login | None = None) -> str:
+        """What the boot that ended said since this host's log was read last, if it was kept.
+
+        ``found``: a login on the next boot; else one is waited for.
+        """
+        if not self._keeps_log:
+            return ""
+        try:
+            found = found or self._ways.next_boot(self.facts.resets)
+        except TargetError:  # who wants the next host is told why
+            return ""
+        timeout = self._entry.deadlines.command
+        return pstore.take(found.link, found.sudo, timeout, self._old_records, self._log)
+
     def _new_log(self, dump: bool = False) -> str:
         """What the kernel logged since this host's log was read last."""
         login, timeout = self._login, self._entry.deadlines.command
@@ -259,7 +305,10 @@ class BoardHost:
         return "\n".join(new) + "\n" * bool(new)
 
 
-_NO_CONSOLE = "give the board a console: in the boards file, so that its last words are kept"
+_NO_CONSOLE = (
+    "give the board a console: in the boards file, or pstore (docs/boards.md): its last words are "
+    "kept then"
+)
 
 
 def capabilities(hello: Hello) -> str:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from harness.provision.paths import default_images
 from harness.provision.provisioner import Provisioner
 from harness.provision.results import Expect
 from harness.targets import onboard
-from harness.targets.board import AGAIN_SECONDS, BoardHost, ConsoleText, Login
+from harness.targets.board import AGAIN_SECONDS, BoardHost, ConsoleText, Login, leave
 from harness.targets.channel import Deadline
 from harness.targets.console_line import SerialConsole
 from harness.targets.link import Link, Refused, Unreachable
@@ -76,7 +77,7 @@ class BoardTarget:
     console: ConsoleText | SerialConsole | None = None
     fetch: Callable[[], Path] | None = None  # the Image that the board is to boot
     _waiting: BoardHost | None = None
-    _boots: int = 0
+    _next: Login | None = None  # on a boot that no host has used yet
     _until: float = 0.0
 
     def __post_init__(self) -> None:
@@ -122,26 +123,47 @@ class BoardTarget:
         host, self._waiting = self._waiting, None
         if host is not None:
             host.close()
+        login, self._next = self._next, None
+        if login is not None:
+            leave(login)
         if self.console is not None:
             self.console.close()
         self._lock.release()
 
     def _boot(self, fresh: bool) -> BoardHost:
-        self._boots += 1
-        if fresh and self._power:
+        login, self._next = self._next, None
+        afresh = login is not None or self._power is not None
+        if login is None and fresh and self._power:
             login = self._cycled(self._power)
-        else:
+        elif login is None:
             try:
-                login = self._login(self.entry.deadlines.command)
+                login = self.again(self.entry.deadlines.command)
             except Unreachable:
                 if self._power is None:
                     raise
                 login = self._cycled(self._power)
         assert self.console is not None
-        host = BoardHost(self.entry, self._login, self.console, login, self.agent_hash)
-        if fresh and not self._power:
+        host = BoardHost(self.entry, self, self.console, login, self.agent_hash)
+        if fresh and not afresh:
             host.say(f"{self.name} was not booted afresh: it has no power command")
         return host
+
+    # --- board.Ways ---
+
+    def again(self, timeout: float) -> Login:
+        return self._login(timeout)
+
+    def next_boot(self, resets: bool) -> Login:
+        if resets:
+            with suppress(BootError):
+                self._next = self._answering(0)
+        if self._next is None and self._power:
+            self._next = self._cycled(self._power)
+        if self._next is None:
+            raise Unreachable(f"{self.name} does not come back", "give it a power command")
+        return self._next
+
+    # --- how ---
 
     def _load(self, image: Path) -> None:
         """Put the kernel where the board's boot loader finds it."""
@@ -161,6 +183,11 @@ class BoardTarget:
         power.off()
         since = self.console.size()  # a power command may return when the board has said much
         power.on()
+        return self._answering(since)
+
+    def _answering(self, since: int) -> Login:
+        """Wait until a board that boots lets us in.  ``since``: what the console held before."""
+        assert self.console is not None
         until = Deadline.after(self.entry.deadlines.boot * self.entry.slowdown)
         line = self.entry.serial or self.entry.console
         if line and line.boot:

@@ -28,6 +28,8 @@ say boot "$(cat /proc/sys/kernel/random/boot_id 2>/dev/null)"
 say model "$(tr -d '\0' 2>/dev/null </proc/device-tree/model)"
 say cmdline "$(cat /proc/cmdline 2>/dev/null)"
 say time "$(date +%s)"
+say panic "$(cat /proc/sys/kernel/panic 2>/dev/null)"
+say pstore "$(cat /sys/module/pstore/parameters/backend 2>/dev/null)"
 say runtime "$XDG_RUNTIME_DIR"
 say home "$HOME"
 if [ -r /dev/kvm ] && [ -w /dev/kvm ]; then say kvm yes
@@ -70,6 +72,8 @@ class Facts:
     model: str = ""
     cmdline: str = ""
     time: str = ""  # seconds since 1970
+    panic: str = ""  # seconds until a kernel that panicked resets the board; 0: never
+    pstore: str = ""  # what keeps its last words
     runtime: str = ""
     home: str = ""
     kvm: str = ""
@@ -79,6 +83,16 @@ class Facts:
     @property
     def root(self) -> bool:
         return self.uid == "0"
+
+    @property
+    def resets(self) -> bool:
+        """A kernel that panicked resets the board by itself."""
+        return self.panic not in ("", "0")
+
+    @property
+    def keeps_log(self) -> bool:
+        """Memory that survives a reset keeps what the kernel says (harness.targets.pstore)."""
+        return self.pstore not in ("", "(null)")
 
 
 def facts(link: Link, timeout: float) -> Facts:

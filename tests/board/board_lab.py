@@ -9,8 +9,8 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,11 @@ from typing import Any
 import yaml
 from board_rack import PASSWORD, Keys, Rack, keygen
 
+from harness.bench import ONE_VM
 from harness.bench_way import BITS
+from harness.program import Program, Run, Wfi
+from harness.report.session import Session, expectation
+from harness.targets.board import BoardHost
 from harness.targets.board_target import BoardTarget, create
 from harness.targets.spec import TargetSpec
 
@@ -90,10 +94,12 @@ class Lab:
     user_key: Path
 
     @staticmethod
-    def build(folder: Path, kernel: str = KERNEL, firmware: bool = False) -> Lab:
+    def build(
+        folder: Path, kernel: str = KERNEL, firmware: bool = False, ramoops: bool = False
+    ) -> Lab:
         user, host = keygen(folder, "user"), keygen(folder, "host")
         public = user.with_suffix(".pub").read_text()
-        rack = Rack(folder, kernel, Keys(host.read_text(), public), firmware)
+        rack = Rack(folder, kernel, Keys(host.read_text(), public), firmware, ramoops)
         return Lab(folder, rack, user)
 
     @property
@@ -139,3 +145,31 @@ class Lab:
 
     def close(self) -> None:
         self.rack.close()
+
+
+def waits(seconds: float) -> Program:
+    """A program that is inside KVM_RUN for a while."""
+    wait = Run((Wfi(),), wait_ms=int(seconds * 1000))
+    return Program("board/waits", (*ONE_VM.ops[:-1], wait))
+
+
+@contextmanager
+def opened(target: BoardTarget) -> Iterator[BoardHost]:
+    try:
+        host = target.boot()
+        try:
+            yield host
+        finally:
+            host.close()
+    finally:
+        target.release()
+
+
+@contextmanager
+def session(target: BoardTarget) -> Iterator[Session]:
+    running = Session(target, expectation(target.expect))
+    try:
+        yield running
+    finally:
+        running.close()
+        target.release()

@@ -16,7 +16,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from board_userland import context, fingerprint, initramfs, network_modules, u_boot, userland
+from board_userland import context, fingerprint, initramfs, modules, u_boot, userland
 
 from harness.provision.cache import digest
 from harness.provision.images import load_images
@@ -35,7 +35,10 @@ mount -t tmpfs -o mode=1777,size=24m tmpfs /tmp; mount -t tmpfs -o mode=755 tmpf
 mkdir -p /run/sshd; chmod 700 /root /var/empty; chmod 600 /etc/ssh/host_key
 chown 1000:1000 /home/lab; chown 1001:1001 /home/guest
 hostname board
-[ -d /modules ] && for m in /modules/*.ko; do insmod $m; done
+# With its options of the command line, as modprobe does
+[ -d /modules ] && for m in /modules/*.ko; do
+    n=${m##*/}; n=${n#*-}; insmod $m $(tr ' ' '\\n' </proc/cmdline | sed -n "s/^${n%.ko}\\.//p")
+done
 if [ -e /sys/class/net/eth0 ]; then
     ip link set lo up; ip addr add 10.0.2.15/24 dev eth0; ip link set eth0 up
     ip route add default via 10.0.2.2
@@ -59,6 +62,7 @@ UseDNS no
 """
 SUDOERS = "root ALL=(ALL) ALL\nlab ALL=(ALL) NOPASSWD: ALL\n"
 PAM = "".join(f"{kind} required pam_permit.so\n" for kind in ("auth", "account", "session"))
+RAMOOPS = "reserve_mem=1M:4096:oops ramoops.mem_name=oops ramoops.record_size=32768"
 PASSWORD = "green-board"
 HASH = "$5$gicv5$"
 QEMU_SECONDS = 5
@@ -75,15 +79,20 @@ class Ports:
 class Rack:
     """Holds one board.  Its plug is a socket; whatever was on is off when the rack is closed."""
 
-    def __init__(self, folder: Path, kernel: str, keys: Keys, firmware: bool = False) -> None:
-        """``firmware``: U-Boot is there at power-on, and loads the rest by TFTP from ``tftp``."""
+    def __init__(
+        self, folder: Path, kernel: str, keys: Keys, firmware: bool = False, ramoops: bool = False
+    ) -> None:
+        """``firmware``: U-Boot is there at power-on, and loads the rest by TFTP from ``tftp``.
+
+        ``ramoops``: the kernel keeps its last words in memory, which a power cycle leaves as it is.
+        """
         self.folder = folder
         self.tftp = folder / "tftp"
         self.tftp.mkdir(exist_ok=True)
         self.ports = Ports(*free_ports(2))
         self.plug = folder / "plug"
         self.starts = 0
-        self._argv = self._machine(kernel, keys, firmware)
+        self._argv = self._machine(kernel, keys, firmware, ramoops)
         self._process: subprocess.Popen[bytes] | None = None
         self._listener = socket.socket(socket.AF_UNIX)
         self._listener.bind(str(self.plug))
@@ -107,18 +116,18 @@ class Rack:
         self._thread.join()
         self._listener.close()
 
-    def _machine(self, kernel_name: str, keys: Keys, firmware: bool) -> list[str]:
+    def _machine(self, kernel_name: str, keys: Keys, firmware: bool, ramoops: bool) -> list[str]:
         images = load_images(default_images())
         provisioner = Provisioner(images)
         parts = context(images)
         kernel = provisioner.kernel(kernel_name)
         files = {
             **userland(parts),
-            **network_modules(parts, kernel, images.kernel(kernel_name)),
+            **modules(parts, kernel, images.kernel(kernel_name)),
         }
         machine = Machine(
             provisioner.qemu().argv, provisioner.plugin().path, kernel.image,
-            _initramfs(self.folder, files, keys), kernel.cmdline,
+            _initramfs(self.folder, files, keys), f"{kernel.cmdline} {RAMOOPS if ramoops else ''}",
         )  # fmt: skip
         self.append = machine.append()
         if firmware:
@@ -134,15 +143,19 @@ class Rack:
         return [
             *machine.qemu, "-M", VIRT, "-dtb", str(self.folder / "gicv5.dtb"),
             "-plugin", f"{machine.plugin},trace={self.folder / 'trace.bin'}", *machine.board(),
-            "-accel", BOARD_ACCEL,
-            "-run-with", "exit-with-parent=on", "-no-reboot", *start,
+            "-accel", BOARD_ACCEL, "-run-with", "exit-with-parent=on", *start,
             "-chardev", f"socket,id=serial,host=127.0.0.1,port={self.ports.console},server=on,"
             f"wait={wait},logfile={self.folder / 'console.log'},logappend=on",
             "-serial", "chardev:serial", "-global", "virtio-mmio.ioeventfd=off",
             "-netdev", f"user,id=net,hostfwd=tcp:127.0.0.1:{self.ports.ssh}-:22,"
             f"tftp={self.tftp}",
             "-device", "virtio-net-device,netdev=net",
+            *(self._kept_memory(machine.memory) if ramoops else ()),
         ]  # fmt: skip
+
+    def _kept_memory(self, size: int) -> list[str]:
+        file = f"memory-backend-file,id=ram,size={size}M,share=on,mem-path={self.folder / 'memory'}"
+        return ["-object", file, "-machine", "memory-backend=ram"]
 
     def _serve(self) -> None:
         asked = ""

@@ -37,7 +37,7 @@ PROGRAMS = (
     "usr/lib/aarch64-linux-gnu/security/pam_permit.so",
     "usr/lib/openssh/sftp-server", "usr/lib/openssh/sshd-auth", "usr/lib/openssh/sshd-session",
 )  # fmt: skip
-NETWORK = "virtio_net"
+MODULES = ("virtio_net", "ramoops")
 _NEEDED = re.compile(r"\(NEEDED\).*\[(.+)\]|\(SONAME\).*\[(.+)\]|interpreter: (.+)\]")
 _SETUID = ("usr/bin/sudo",)
 
@@ -90,11 +90,11 @@ def _linked(context: Context, program: Path) -> list[str]:
     return [Path(match[1] or match[3]).name for match in found]
 
 
-def network_modules(context: Context, kernel: Kernel, entry: KernelEntry) -> Mapping[str, Path]:
-    """The kernel's modules for the network, in load order; none if they are built in."""
+def modules(context: Context, kernel: Kernel, entry: KernelEntry) -> Mapping[str, Path]:
+    """The kernel's modules for the board, in load order; none if they are built in."""
     if not kernel.modules:
         return {}
-    wanted = [*entry.modules, NETWORK]
+    wanted = [*entry.modules, *MODULES]
     asked = kernels.query(context, entry)
     assert asked is not None
 

@@ -12,7 +12,8 @@ from board_lab import Lab
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.getgroup("board").addoption(
         "--whole-suite", action="store_true",
-        help="run the whole suite over SSH and serial, not two families (docs/boards.md)",
+        help="the whole suite over SSH and serial, not two families, and with accessors "
+        "(docs/boards.md)",
     )  # fmt: skip
 
 
@@ -28,6 +29,19 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
 def masked_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """A board with a kernel that has accessors, and masks.  It has no network."""
     built = Lab.build(tmp_path_factory.mktemp("masked-lab"), "masked")
+    built.rack.power("on")
+    yield built
+    built.close()
+
+
+@pytest.fixture(scope="session")
+def network_lab(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Lab]:
+    """A board with a kernel that has accessors and a network.  It takes minutes to build."""
+    if not request.config.getoption("--whole-suite"):
+        pytest.skip("the kernel masked-network is built for --whole-suite only")
+    built = Lab.build(tmp_path_factory.mktemp("network-lab"), "masked-network", ramoops=True)
     built.rack.power("on")
     yield built
     built.close()

@@ -10,108 +10,26 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from xml.etree import ElementTree
 
 import pytest
-from board_lab import Cable, Lab
+from board_lab import Cable, Lab, opened, session, waits
 from board_rack import keygen
 
 from harness.bench import ONE_VM
-from harness.program import Program, Run, Wfi
-from harness.report.session import Session, expectation
 from harness.report.verdict import Verdict
-from harness.targets.board import BoardHost
 from harness.targets.board_target import BoardTarget
 from harness.targets.link import Refused
 from harness.trace import Ending
 
 ROOT = Path(__file__).parents[2]
-FAMILIES = "order or timers"
-MASKING = "masking-vcpus"
-ONE_MASKING = "masking-vcpus and every-register-all-ones"
-
-
-def waits(seconds: float) -> Program:
-    """A program that is inside KVM_RUN for a while."""
-    wait = Run((Wfi(),), wait_ms=int(seconds * 1000))
-    return Program("board/waits", (*ONE_VM.ops[:-1], wait))
-
-
-@contextmanager
-def opened(target: BoardTarget) -> Iterator[BoardHost]:
-    try:
-        host = target.boot()
-        try:
-            yield host
-        finally:
-            host.close()
-    finally:
-        target.release()
-
-
-@contextmanager
-def session(target: BoardTarget) -> Iterator[Session]:
-    running = Session(target, expectation(target.expect))
-    try:
-        yield running
-    finally:
-        running.close()
-        target.release()
 
 
 def later(seconds: float, action) -> threading.Thread:  # type: ignore[no-untyped-def]
     thread = threading.Timer(seconds, action)
     thread.start()
     return thread
-
-
-# --- the suite ---
-
-
-def verdicts(folder: Path, *options: str) -> dict[str, str]:
-    """Of each program, run as people run it."""
-    xml = folder / "junit.xml"
-    argv = [sys.executable, "-m", "pytest", *options, f"--junitxml={xml}", f"--results={folder}",
-            "-q", "-p", "no:cacheprovider"]  # fmt: skip
-    done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, timeout=900, check=False)
-    assert xml.exists(), done.stdout + done.stderr
-    cases = ElementTree.parse(xml).iter("testcase")
-    found = [{p.get("name"): p.get("value") for p in case.iter("property")} for case in cases]
-    return {str(case["program"]): str(case["verdict"]) for case in found}
-
-
-@pytest.mark.parametrize("way", ["ssh", "serial"])
-def test_the_suite_says_the_same_as_directly(
-    lab: Lab, way: str, tmp_path: Path, request: pytest.FixtureRequest
-) -> None:
-    entry = {way: lab.ssh() if way == "ssh" else lab.serial()}
-    some = ["--kernel=debian"]
-    some += [] if request.config.getoption("--whole-suite") else ["-k", FAMILIES]
-    boards = lab.file(**entry)
-    (tmp_path / "direct").mkdir()
-    there = verdicts(tmp_path, "--target=board:b1", f"--boards={boards}", *some)
-    assert there == verdicts(tmp_path / "direct", "--target=qemu", *some)
-    assert {"fail", "pass"} <= set(there.values())
-
-
-def test_accessors_are_judged_over_a_serial_line(
-    masked_lab: Lab, tmp_path: Path, request: pytest.FixtureRequest
-) -> None:
-    some = ["--kernel=masked"]
-    some += [] if request.config.getoption("--whole-suite") else ["-k", MASKING]
-    boards = masked_lab.file(serial=masked_lab.serial())
-    (tmp_path / "direct").mkdir()
-    there = verdicts(tmp_path, "--target=board:b1", f"--boards={boards}", *some)
-    assert there == verdicts(tmp_path / "direct", "--target=qemu", *some)
-    assert {"pass"} <= set(there.values()) <= {"pass", "skip"}
-    # The same board, held to what it does not do: the masking is what is judged.
-    worse = verdicts(tmp_path, "--target=board:b1", f"--boards={boards}", "--kernel=masked",
-                     "--expect=finalize=first-created", "-k", ONE_MASKING)  # fmt: skip
-    assert worse == {"masking-vcpus/every-register-all-ones": "fail"}
 
 
 def test_the_doctor_knows_the_board(lab: Lab) -> None:

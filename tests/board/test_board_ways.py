@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from board_gateway import Gateway, TerminalServer
-from board_lab import Lab
+from board_lab import Lab, opened
 
 from harness.bench import ONE_VM
 from harness.targets.link import Refused, Unreachable
@@ -41,13 +41,8 @@ def through(lab: Lab, gateway: Gateway, port: int | None = None) -> dict[str, st
 
 def test_a_board_behind_a_jump_host(lab: Lab, gateway: Gateway) -> None:
     before = gateway.log().count("Accepted publickey for builder")
-    target = lab.target(ssh=through(lab, gateway))
-    try:
-        host = target.boot()
+    with opened(lab.target(ssh=through(lab, gateway))) as host:
         assert host.run(ONE_VM).ending is Ending.COMPLETED
-        host.close()
-    finally:
-        target.release()
     assert gateway.log().count("Accepted publickey for builder") == before + 1
 
 
@@ -65,12 +60,7 @@ def test_a_host_of_another_architecture_is_refused(lab: Lab, gateway: Gateway) -
 
 def test_a_board_behind_a_terminal_server(lab: Lab) -> None:
     server = TerminalServer(lab.rack.ports.console)
-    target = lab.target(serial={**lab.serial(), "url": server.url})
-    try:
-        host = target.boot()
+    with opened(lab.target(serial={**lab.serial(), "url": server.url})) as host:
         assert host.run(ONE_VM).ending is Ending.COMPLETED
-        host.close()
-    finally:
-        target.release()
-        server.close()
+    server.close()
     assert server.baud == 1_500_000

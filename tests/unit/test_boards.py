@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import replace
 from errno import ENODEV, ENXIO
@@ -13,7 +14,7 @@ import pytest
 from harness.boards import LockEntry, PowerEntry, find_board, load_boards
 from harness.doctor import LACKS, NOTE, OK, answers_of, examine, script
 from harness.errors import BootError, ConfigError
-from harness.targets import onboard
+from harness.targets import onboard, pstore
 from harness.targets.base import CommandOutput
 from harness.targets.kinds import arguments, opened
 from harness.targets.link import Link, Refused
@@ -127,6 +128,35 @@ def test_every_folder_that_does_not_do_is_named() -> None:
     assert "noexec" in refused.value.remedy
 
 
+def test_what_pstore_kept_is_one_log_of_what_was_not_read_before() -> None:
+    panic = "Panic#1 Part1\n<0>[    3.500000] Kernel panic - not syncing: x\n"
+    console = (
+        "[    2.000000] read before\n[    3.000000] two lines:\n[    3.000000] a second\n"
+        "no stamp\n[    3.500000] Kernel panic - not syncing: x\n"
+    )
+    log = "[    3.000000] two lines:\n[    3.000000] a second\n[    3.500000] Kernel panic"
+    for records in ([panic, console], [console, panic]):
+        assert pstore.merged(records, "[ 1.0] a\n[    2.000000] read before\n").startswith(log)
+    assert pstore.merged([panic, console]).count("not syncing") == 1
+    assert pstore.merged([panic, console]).startswith("[    2.000000]")
+
+
+def test_only_new_records_are_taken_and_removed() -> None:
+    files = {"dmesg-ramoops-0": "[ 1.0] of yesterday", "console-ramoops-0": "[ 2.0] of today"}
+
+    def shell(command: str) -> CommandOutput:
+        if "md5sum" in command:
+            sums = {name: hashlib.md5(text.encode()).hexdigest() for name, text in files.items()}
+            return CommandOutput(0, "".join(f"{sums[name]}  {name}\n" for name in files))
+        name = next(name for name in files if f"rm -f -- {name}" in command)
+        return CommandOutput(0, files.pop(name))
+
+    board = link(shell)
+    old = frozenset(each for each in pstore.records(board, "", 1) if "dmesg" in each)
+    assert pstore.take(board, "", 1, old, "") == "[ 2.0] of today\n"
+    assert list(files) == ["dmesg-ramoops-0"]
+
+
 def test_the_doctor_says_what_is_lacking_and_what_to_do() -> None:
     answers = {"arch": "aarch64", "gic": "arm,gic-v3", "time": "1000", "free": "99999"}
     bad = replace(HELLO, vgic_v5_errno=ENODEV)
@@ -137,8 +167,10 @@ def test_the_doctor_says_what_is_lacking_and_what_to_do() -> None:
     )  # fmt: skip
     assert "CONFIG_ARM_GIC_V5" in found["VGICv5 can be created"].remedy
     assert found["clock"].state == found["WFI traps"].state == found["kernel log"].state == NOTE
-    good = {f.what: f for f in examine(HELLO, BOOT, {"gic": "arm,gic-v5"}, 0)}
+    assert found["pstore"].state == NOTE
+    good = {f.what: f for f in examine(HELLO, BOOT, {"gic": "arm,gic-v5", "pstore": "ramoops"}, 0)}
     assert LACKS not in {f.state for f in good.values()}
+    assert good["pstore"].state == OK
     assert (good["EL2"].state, good["KVM mode"].evidence) == (OK, "VHE")
     assert good["register accessors (CPU_SYSREGS)"].evidence == "ENXIO"
 
