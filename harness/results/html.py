@@ -35,8 +35,15 @@ def environment() -> Environment:
         lstrip_blocks=True, undefined=StrictUndefined,
     )  # fmt: skip
     loaded.filters["cells"] = cells
+    loaded.filters["moment"] = moment
     loaded.globals.update(symbol=lambda verdict: SYMBOLS[verdict], Verdict=Verdict)
     return loaded
+
+
+def moment(iso: str) -> str:
+    """A time of a session or a night, to be read by people."""
+    day, _, clock = iso.partition("T")
+    return f"{day}, {clock.removesuffix('+00:00')} UTC" if iso.endswith("+00:00") else iso
 
 
 def cells(row: str) -> Markup:
