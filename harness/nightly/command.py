@@ -17,6 +17,7 @@ from harness.errors import ConfigError, HarnessError
 from harness.nightly.job import JobOptions, command, not_run, read_job, run_job
 from harness.nightly.night import Changes, Night, Outcome, changes, exit_code, night_facts, night_of
 from harness.nightly.plan import Variant, plan
+from harness.nightly.spawner import check_spawner, settings_of
 from harness.provision import Provisioner, default_images, load_images
 from harness.provision.images import Images
 
@@ -36,6 +37,8 @@ def nightly_options(parser: argparse.ArgumentParser) -> None:
         help="variants at the same time (as many as there are CPUs)")  # fmt: skip
     add("--spawner", default="process", metavar="NAME",
         help="of Avocado: process, podman, lxc, or remote with its plugin")  # fmt: skip
+    add("--avocado", type=Path, metavar="FILE",
+        help="settings in Avocado's own form, for its spawner: docs/ci.md")  # fmt: skip
     add("--with", dest="requested", action="append", default=[], metavar="NAME",
         help="also the blocks of the matrix that say on_request: NAME")  # fmt: skip
     add("--new-only", action="store_true",
@@ -57,6 +60,7 @@ def command_nightly(options: argparse.Namespace) -> int:
             print(f"{variant.id:40} pytest {' '.join(command(variant, options.images)[2:])}")
         print(f"{len(variants)} variants")
         return 0
+    check_spawner(options.spawner, settings_of(options.avocado))
     clock = time.monotonic()
     ready, idle = provision(variants, images, say)
     say(f"running {len(ready)} variants, {options.jobs} at a time")

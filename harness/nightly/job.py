@@ -117,7 +117,8 @@ def _read(variant: Variant, job: Path, task: Mapping[str, Any]) -> Outcome:
     files = list(output.glob(f"*/{jsonl.FILE}"))
     status = str(task.get("status", "no status"))
     if len(files) != 1:
-        trouble = f"{status}, and it left no results: {_last_words(output)}"
+        words = _last_words(output) or task.get("fail_reason", "")
+        trouble = f"{status}, and it left no results: {words}"
         return Outcome(kernel=variant.kernel, trouble=trouble, code=6, **known)
     known["folder"] = str(files[0].parent.relative_to(job))
     try:

@@ -143,6 +143,10 @@ def source_files(tree: Path, run: Runner) -> list[str]:
         ]
         output = must(run(listing, cwd=tree), f"git cannot list {tree}", "see git's message").output
         names = sorted(set(output.split("\0")) - {""})
+        if "Makefile" not in names:  # Debian's sources come with such a .gitignore
+            raise ProvisionError(
+                f"{tree}: git does not know its Makefile", "let git know the tree: git add -f -A"
+            )
         return [n for n in names if (tree / n).is_symlink() or (tree / n).is_file()]
     if built_in_place(tree):
         raise ProvisionError(

@@ -15,11 +15,12 @@ from markupsafe import Markup
 from harness.report.failure import FILE as FAILURE
 from harness.report.failure import PARTS
 from harness.report.verdict import Verdict
-from harness.results.model import KERNELS_FAULT, Case, Results
+from harness.results.model import KERNELS_FAULT, Case, Results, by_family
 from harness.results.plots import Bar, bars, line, rate
 
 REPORT: Final = "report.html"
 MATRIX: Final = "matrix.json"  # of gicv5 mutants
+AT_ONCE: Final = 3  # failures of a family; the others are folded
 CLASSES: Final = {"L": "leaked", "x": "lost", "#": "set", "*": "hiddenset", "o": "exposed"}
 SYMBOLS: Final = {
     Verdict.PASS: "✓", Verdict.FAIL: "✗", Verdict.CRASH: "☠", Verdict.SKIP: "–",
@@ -34,8 +35,15 @@ def environment() -> Environment:
         lstrip_blocks=True, undefined=StrictUndefined,
     )  # fmt: skip
     loaded.filters["cells"] = cells
+    loaded.filters["moment"] = moment
     loaded.globals.update(symbol=lambda verdict: SYMBOLS[verdict], Verdict=Verdict)
     return loaded
+
+
+def moment(iso: str) -> str:
+    """A time of a session or a night, to be read by people."""
+    day, _, clock = iso.partition("T")
+    return f"{day}, {clock.removesuffix('+00:00')} UTC" if iso.endswith("+00:00") else iso
 
 
 def cells(row: str) -> Markup:
@@ -53,11 +61,17 @@ def page(results: Results, folder: Path, matrix: Path | None = None) -> str:
     ``matrix``: the matrix.json of `gicv5 mutants`, if it is not in ``folder``.
     """
     counts = results.counts()
+    failed = {
+        name: [(case, failure(folder / case.artefacts)) for case in cases]
+        for name, cases in by_family(failures(results)).items()
+    }
     return environment().get_template("session.html.j2").render(
         results=results,
         counts=[(verdict, counts[verdict]) for verdict in Verdict],
         families=_families(results),
-        failures=[(case, failure(folder / case.artefacts)) for case in failures(results)],
+        failures=list(failed.items()),
+        failing=failed.keys(),
+        at_once=AT_ONCE,
         skips=_skips(results),
         matrix=kill_matrix(_json(matrix or folder / MATRIX)),
         plots={key: Markup(svg) for key, svg in _plots(results).items()},

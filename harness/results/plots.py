@@ -70,10 +70,10 @@ def line(points: Sequence[tuple[float, float]], title: str, x_unit: str, y_unit:
         + f'<path class="axis" d="M{MARGIN},8 V{base} H{WIDTH - MARGIN}"/>'
         + f'<polyline points="{path}"/>'
         + (dots if len(points) <= 60 else "")
-        + f'<text x="{MARGIN + 4}" y="14">{top:.4g} {escape(y_unit)}</text>'
-        + f'<text x="{MARGIN}" y="{HEIGHT - 4}">{left:.4g}</text>'
+        + f'<text x="{MARGIN + 4}" y="14">{top:.3g} {escape(y_unit)}</text>'
+        + f'<text x="{MARGIN}" y="{HEIGHT - 4}">{left:.3g}</text>'
         + f'<text x="{WIDTH - MARGIN}" y="{HEIGHT - 4}" text-anchor="end">'
-        + f"{right:.4g} {escape(x_unit)}</text></svg>"
+        + f"{right:.3g} {escape(x_unit)}</text></svg>"
     )
 
 

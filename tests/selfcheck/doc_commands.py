@@ -9,7 +9,8 @@ before it says when it is executed:
     <!-- test: long -->     with --long only; so is a block without a comment
     <!-- test: no: WHY -->  never: it needs what no test machine has
 
-With --long, numbers that only say for how long are made smaller (SHORTER).
+With --long, what only says for how long or how many is made smaller (SHORTER), and a command that
+several blocks have is executed for the first.
 """
 
 from __future__ import annotations
@@ -36,6 +37,8 @@ SHORTER = (
     (r"--accesses \d+", "--accesses 500000"),
     (r"^gicv5 (fuzz|compare)(?!.*--seconds)", r"gicv5 \1 --seconds 10"),
     (r"^gicv5 watch(?!.*--times)", "gicv5 watch --times 1"),
+    (r"^gicv5 mutants(?!.* (-k|--report)\b)", "gicv5 mutants -k wfi"),
+    (r"'--kselftest=kvm:\*'", r"\g<0> --kselftest-timeout=20"),
 )
 # What is executed elsewhere, by what it has in it.
 ELSEWHERE = {

@@ -15,7 +15,8 @@ from playwright.sync_api import Browser, Page
 
 from harness.report.verdict import Verdict
 from harness.results.formats import load
-from harness.results.html import page
+from harness.results.html import AT_ONCE, page
+from harness.results.model import Case, Results
 from harness.results.plots import Bar, bars, line, rate
 
 VIEWS = {
@@ -109,3 +110,16 @@ def test_plots_of_nothing_and_of_little() -> None:
     assert "polyline" in line([(1, 0), (2, 0)], "x", "s", "s")
     counted = rate([0.1, 0.2, 4.0], buckets=4)
     assert sum(per_second for _, per_second in counted) == pytest.approx(3.0)  # buckets of 1 s
+
+
+def test_failures_are_by_family_and_all_but_some_are_folded(tmp_path: Path) -> None:
+    names = [f"{family}/{n}" for family in ("order", "pmu") for n in range(AT_ONCE)] + ["pmu/last"]
+    found = Results("now", "masked", cases=tuple(Case(name, Verdict.FAIL) for name in names))
+    document = html.fromstring(page(found, tmp_path))
+    shown = {each.get("id") for each in document.xpath("//details[not(ancestor::details)][@id]")}
+    assert shown == set(names) - {"pmu/last"}
+    (folded,) = document.xpath("//details[@class='more']")
+    assert folded.xpath("summary/text()") == ["1 more of pmu"]
+    assert folded.xpath("details/@id") == ["pmu/last"]
+    for link in document.xpath("//table[@class='families']//a"):
+        assert document.xpath(f"//*[@id='{link.get('href')[1:]}']"), link.text

@@ -315,6 +315,9 @@ def test_files_of_a_tree_that_was_built_in_place(tmp_path: Path) -> None:
     (source / "new.o").touch()
     subprocess.run(["git", "init", "-q"], cwd=source, check=True)
     assert kbuild.source_files(source, run) == [".gitignore", "Makefile", "dir/file.c"]
+    (source / ".gitignore").write_text("/*\n")
+    with pytest.raises(ProvisionError, match="git does not know its Makefile"):
+        kbuild.source_files(source, run)
 
 
 def test_refused_configuration(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ def test_every_ipi_arrives(rig: Rig, cpus: int) -> None:
     """Function calls from each CPU to another, exactly as many as were asked for."""
     with rig.host(cpus=cpus) as host:
         lines = host.stress("ipi")
-        assert len(lines) == cpus
+        assert sum(line["sent"] > 0 for line in lines) == cpus, lines
 
 
 @pytest.mark.parametrize("cpus", [1, 8])
