@@ -43,6 +43,9 @@ class ConsoleText:
     def text(self, start: int = 0) -> str:
         return ""
 
+    def quiet(self, _seconds: float, _most: float) -> int:
+        return 0
+
     def close(self) -> None:
         """May be called twice."""
 

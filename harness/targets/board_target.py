@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
 from harness.boards import BoardEntry, SshEntry, find_board
 from harness.errors import BootError, ConfigError, TransportError
@@ -25,6 +26,9 @@ from harness.targets.power import BoardLock, Power
 from harness.targets.serial_link import SerialLink, converse
 from harness.targets.spec import Progress, TargetSpec
 from harness.targets.ssh import SshLink
+
+QUIET_SECONDS: Final = 1.0
+MOST_SECONDS: Final = 5.0  # of waiting for that
 
 
 def entry_of(kind: str, spec: TargetSpec) -> tuple[str, BoardEntry]:
@@ -181,7 +185,9 @@ class BoardTarget:
         """Pull the plug, and wait until the board lets us in or the boot's deadline passes."""
         assert self.console is not None
         power.off()
-        since = self.console.size()  # a power command may return when the board has said much
+        # A power command may return when the board has said much; and until one is given that
+        # cycles, the board says something still: a prompt, after a shell that has just ended.
+        since = self.console.quiet(QUIET_SECONDS, MOST_SECONDS)
         power.on()
         return self._answering(since)
 

@@ -63,6 +63,13 @@ class SerialConsole:
             )
             return bytes(self._text[max(start - self._forgotten, 0) :])
 
+    def quiet(self, seconds: float, most: float) -> int:
+        """Wait until nothing has come for so long, but no longer than ``most``; the size then."""
+        until, size = time.monotonic() + most, self.size()
+        while time.monotonic() < until and self.wait(size, seconds):
+            size = self.size()
+        return size
+
     def write(self, data: bytes) -> None:
         """TransportError if the line is gone."""
         try:

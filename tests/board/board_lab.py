@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A lab for tests: one board in a rack, its ways in, and ways to spoil them."""
+"""A lab for tests: one board in a rack, its ways in, and ways to spoil them.
+
+By hand: ``python tests/board/board_lab.py [KERNEL]`` switches a board on and says how to reach it.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +10,10 @@ import random
 import shlex
 import socket
 import sys
+import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -129,18 +133,27 @@ class Lab:
             "login": [{"expect": e, "send": s} for e, s in steps],
         }  # fmt: skip
 
-    def file(self, power: bool = True, **entry: Any) -> Path:
-        """A boards file with one board, ``b1``."""
+    def entry(self, power: bool = True, **entry: Any) -> dict[str, Any]:
+        """A board of the boards file."""
         entry = {"deadlines": DEADLINES, "lock": {"file": str(self.folder / "lock")}, **entry}
-        if power:
-            entry["power"] = {"cycle": f"{self.plug} cycle"}
+        return {**entry, "power": {"cycle": f"{self.plug} cycle"}} if power else entry
+
+    def file(self, boards: Mapping[str, Any]) -> Path:
         path = self.folder / "boards.yaml"
-        path.write_text(yaml.safe_dump({"boards": {"b1": entry}}))
+        path.write_text(yaml.safe_dump({"boards": dict(boards)}))
         return path
+
+    def options(self, **entry: Any) -> list[str]:
+        """Of a command line, that lead to the board; ``entry``: how."""
+        return ["--target=board:b1", f"--boards={self.file({'b1': self.entry(**entry)})}"]
+
+    def by(self, way: str, **more: Any) -> list[str]:
+        """``options`` that lead there by ``ssh`` or ``serial``."""
+        return self.options(**{way: self.ssh() if way == "ssh" else self.serial()}, **more)
 
     def target(self, power: bool = True, kernel: str | None = None, **entry: Any) -> BoardTarget:
         """Connected.  HarnessError if that fails."""
-        spec = TargetSpec("board:b1", kernel, boards=self.file(power, **entry))
+        spec = TargetSpec("board:b1", kernel, boards=self.file({"b1": self.entry(power, **entry)}))
         return create(spec, silent)
 
     def close(self) -> None:
@@ -173,3 +186,22 @@ def session(target: BoardTarget) -> Iterator[Session]:
     finally:
         running.close()
         target.release()
+
+
+def main() -> None:
+    kernel = (sys.argv[1:] or [KERNEL])[0]
+    with tempfile.TemporaryDirectory(prefix="gicv5-lab.") as folder:
+        lab = Lab.build(Path(folder), kernel, ramoops=True)
+        boards = {"ssh": {"ssh": lab.ssh()}, "serial": {"serial": lab.serial()}}
+        file = lab.file({name: lab.entry(**entry) for name, entry in boards.items()})
+        lab.rack.power("on")
+        for name in boards:
+            print(f"gicv5 doctor --target=board:{name} --boards={file}")
+        try:
+            input(f"{kernel} is on until Return: ")
+        finally:
+            lab.close()
+
+
+if __name__ == "__main__":
+    main()

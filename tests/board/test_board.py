@@ -33,8 +33,7 @@ def later(seconds: float, action) -> threading.Thread:  # type: ignore[no-untype
 
 
 def test_the_doctor_knows_the_board(lab: Lab) -> None:
-    argv = [sys.executable, "-m", "harness.cli", "doctor", "--target=board:b1"]
-    argv += [f"--boards={lab.file(ssh=lab.ssh())}"]
+    argv = [sys.executable, "-m", "harness.cli", "doctor", *lab.by("ssh")]
     done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     for what in ("KVM mode                          VHE", "arm,gic-v5", "ENXIO", "as lab (sudo)"):

@@ -30,12 +30,6 @@ def findings(done: subprocess.CompletedProcess[str]) -> list[str]:
     return re.findall(r"^finding: (.*)$", done.stdout, re.MULTILINE)
 
 
-def there(lab: Lab, way: str, **more: object) -> list[str]:
-    """The options that lead to the board."""
-    file = lab.file(**{way: lab.ssh() if way == "ssh" else lab.serial()}, **more)
-    return ["--target=board:b1", f"--boards={file}"]
-
-
 @pytest.fixture(scope="module")
 def directly(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     """What fuzzing finds on the same kernel in QEMU."""
@@ -49,27 +43,27 @@ def directly(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
 def test_fuzzing_finds_the_same_as_directly(
     lab: Lab, way: str, directly: list[str], tmp_path: Path
 ) -> None:
-    done = gicv5(tmp_path, "fuzz", *there(lab, way), *ONE_FINDING)
+    done = gicv5(tmp_path, "fuzz", *lab.by(way), *ONE_FINDING)
     assert done.returncode == 1, done.stdout + done.stderr
     assert findings(done) == directly
     file = next(tmp_path.rglob("*.program"))
     rerun = re.search(r"gicv5 replay .*", done.stdout)
     assert rerun
     assert "--target board:b1 --boards " in rerun[0]
-    again = gicv5(tmp_path, "replay", str(file), *there(lab, way))
+    again = gicv5(tmp_path, "replay", str(file), *lab.by(way))
     assert (again.returncode, again.stdout.split("\n")[-3]) == (1, f"{file}: FAIL")
 
 
 @pytest.mark.parametrize("way", ["ssh", "serial"])
 def test_fuzzing_finds_nothing_that_is_expected(lab: Lab, way: str, tmp_path: Path) -> None:
     expected = {"expect": {"finalize": "first-created"}}  # as released kernels do
-    done = gicv5(tmp_path, "fuzz", *there(lab, way, **expected), *NO_FINDING)
+    done = gicv5(tmp_path, "fuzz", *lab.by(way, **expected), *NO_FINDING)
     assert (done.returncode, findings(done)) == (0, []), done.stdout + done.stderr
 
 
 def pytest_fuzz(lab: Lab, folder: Path, *more: str) -> subprocess.CompletedProcess[str]:
     """For two seconds; a finding that comes first is shrunk after them."""
-    argv = [sys.executable, "-m", "pytest", *there(lab, "ssh"), *ONE_SEED, "--fuzz=2", "-kfuzz",
+    argv = [sys.executable, "-m", "pytest", *lab.by("ssh"), *ONE_SEED, "--fuzz=2", "-kfuzz",
             f"--results={folder}", f"--junitxml={folder / 'junit.xml'}", *more]  # fmt: skip
     return subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, timeout=500, check=False)
 
@@ -91,7 +85,7 @@ def test_pytest_fails_by_what_fuzzing_finds_on_a_board(
 
 
 def test_a_board_is_compared_with_a_kernel_in_qemu(lab: Lab, tmp_path: Path) -> None:
-    boards = there(lab, "ssh")[1]
+    boards = lab.by("ssh")[1]
     limit = ("--programs=250",)  # some of the suite
     same = gicv5(tmp_path, "compare", "debian", "board:b1", boards, *limit)
     assert (same.returncode, findings(same)) == (0, []), same.stdout + same.stderr

@@ -33,7 +33,7 @@ def soon(host: Host, command: str) -> None:
 @pytest.mark.parametrize("seconds", [-1, 0], ids=["resets itself", "stands still"])
 def test_a_panic_is_told_by_the_next_boot(kept_lab: Lab, seconds: int) -> None:
     with opened(kept_lab.target(ssh=kept_lab.ssh())) as host:
-        host.command(["sh", "-c", f"echo {seconds} >/proc/sys/kernel/panic"], 60)
+        host.command(["sh", "-c", f"echo {seconds} >/sys/module/kernel/parameters/panic"], 60)
     short = {"boot": 120.0, "command": 20.0, "silence": 2.0}
     with session(kept_lab.target(ssh=kept_lab.ssh(), deadlines=short)) as running:
         running.deadline_ms = 4000

@@ -34,15 +34,9 @@ def judged(folder: Path, *options: str) -> dict[str, Said]:
     return said
 
 
-def on_board(lab: Lab, way: str) -> list[str]:
-    """The options that lead to it."""
-    entry = {way: lab.ssh() if way == "ssh" else lab.serial()}
-    return ["--target=board:b1", f"--boards={lab.file(**entry)}"]
-
-
 def compared(lab: Lab, way: str, folder: Path, *some: str) -> set[Verdict]:
     """Program by program, on the board and directly; the verdicts that there were."""
-    there = judged(folder / "there", *on_board(lab, way), *some)
+    there = judged(folder / "there", *lab.by(way), *some)
     directly = judged(folder / "directly", "--target=qemu", *some)
     assert there == directly
     return {verdict for verdict, _, _ in there.values()}
@@ -64,7 +58,7 @@ def test_the_suite_says_the_same_as_directly(
 def test_accessors_are_judged_over_a_serial_line(masked_lab: Lab, tmp_path: Path) -> None:
     assert compared(masked_lab, "serial", tmp_path, "--kernel=masked", *MASKING) == {Verdict.PASS}
     # The same board, held to what it does not do: the masking is what is judged.
-    worse = judged(tmp_path / "worse", *on_board(masked_lab, "serial"), "--kernel=masked",
+    worse = judged(tmp_path / "worse", *masked_lab.by("serial"), "--kernel=masked",
                    "--expect=finalize=first-created", *ONE_MASKING)  # fmt: skip
     ((verdict, _, _),) = worse.values()
     assert verdict is Verdict.FAIL

@@ -4,6 +4,9 @@
 from __future__ import annotations
 
 import hashlib
+import socket
+import threading
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from errno import ENODEV, ENXIO
@@ -16,6 +19,7 @@ from harness.doctor import LACKS, NOTE, OK, answers_of, examine, script
 from harness.errors import BootError, ConfigError
 from harness.targets import onboard, pstore
 from harness.targets.base import CommandOutput
+from harness.targets.console_line import SerialConsole
 from harness.targets.kinds import arguments, opened
 from harness.targets.link import Link, Refused
 from harness.targets.onboard import Facts
@@ -85,6 +89,25 @@ def test_a_power_command_that_fails_is_a_boot_that_failed(tmp_path: Path) -> Non
         Power("n1", PowerEntry(cycle="echo no plug; exit 3"), 5).on()
     with pytest.raises(BootError, match="did not end in 0 s"):
         Power("n1", PowerEntry(cycle="sleep 5"), 0.1).on()
+
+
+def test_what_a_board_still_says_is_waited_for() -> None:
+    """Else its last prompt would be taken for the first of the next boot, and answered."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        console = SerialConsole(f"socket://127.0.0.1:{server.getsockname()[1]}", 115200)
+        board, _ = server.accept()
+        threading.Timer(0.2, board.sendall, [b"login: "]).start()
+        assert console.quiet(0.6, 5) == len("login: ")
+        begin = time.monotonic()
+        noise = [threading.Timer(tenth / 10, board.sendall, [b"x"]) for tenth in range(1, 8)]
+        for each in noise:
+            each.start()
+        console.quiet(0.6, 0.3)
+        assert time.monotonic() - begin < 0.6, "a board that never falls silent is not waited for"
+        for each in noise:
+            each.join()
+        console.close()
+        board.close()
 
 
 def test_a_labgrid_place_is_acquired_and_released(
