@@ -157,7 +157,8 @@ def read_program(path: Path) -> p.Program:
     try:
         text = path.read_text()
     except (OSError, UnicodeDecodeError) as e:
-        raise ConfigError(f"{path}: {e}", "name a file that gicv5 fuzz has written") from e
+        remedy = "name a file that gicv5 fuzz has written, or a program of the suite: FAMILY/NAME"
+        raise ConfigError(f"{path}: {e}", remedy) from e
     return parse_program(text, str(path))
 
 
