@@ -10,10 +10,10 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 from types import FrameType
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, NoReturn
 
 from harness.commands.shown import report
-from harness.errors import EXIT_INTERRUPTED, HarnessError
+from harness.errors import EXIT_INTERRUPTED, ConfigError, HarnessError
 
 
 class Command(NamedTuple):
@@ -86,9 +86,17 @@ def _split(arguments: list[str]) -> tuple[list[str], list[str]]:
     return arguments[:at], arguments[at + 1 :]
 
 
+class Parser(argparse.ArgumentParser):
+    """With the exit code that all mistakes of the user have."""
+
+    def error(self, message: str) -> NoReturn:
+        self.print_usage(sys.stderr)
+        self.exit(ConfigError.exit_code, f"{self.prog}: error: {message}\n")
+
+
 def make_parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
     """Knows all commands, and the options of those that the arguments name."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="gicv5", description="Proves on a real kernel which PPIs KVM shows to a GICv5 guest."
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")

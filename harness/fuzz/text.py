@@ -157,7 +157,7 @@ def read_program(path: Path) -> p.Program:
     try:
         text = path.read_text()
     except (OSError, UnicodeDecodeError) as e:
-        remedy = "name a file that gicv5 fuzz has written, or a program or family of the suite"
+        remedy = "name a file that gicv5 fuzz has written, or of the suite a FAMILY or FAMILY/NAME"
         raise ConfigError(f"{path}: {e}", remedy) from e
     return parse_program(text, str(path))
 

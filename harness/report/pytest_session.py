@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 
 import pytest
 
-from harness.errors import HarnessError, TargetError
+from harness.errors import ConfigError, HarnessError, TargetError
 from harness.kselftest.pytest_items import SelftestPlugin
 from harness.provision.paths import project_root
 from harness.report.pytest_items import SUITE_FILE, ProgramItem, SuiteFile
@@ -83,6 +83,7 @@ class TargetPlugin:
     summary: Summary = field(default_factory=Summary)
     recorder: Recorder | None = None
     page: Path | None = None
+    nothing_fits: bool = False
     _handler: Any = None
 
     def open(self) -> None:
@@ -139,6 +140,11 @@ class TargetPlugin:
         if self.target.stopped:
             terminalreporter.section("GICv5: no host to judge on", red=True)
             terminalreporter.write_line("\n".join(self.target.stopped))
+        if self.nothing_fits:
+            from harness.suite import families  # noqa: PLC0415 (it builds hundreds of programs)
+
+            names = ", ".join(family.name for family in families())
+            terminalreporter.write_line(f"nothing to run: no program fits (families: {names})")
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         self.target.close()
@@ -148,6 +154,9 @@ class TargetPlugin:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED  # seen by different workers
         if 0 < session.testsfailed == self.summary.errors():
             session.exitstatus = TargetError.exit_code  # ours alone
+        if session.exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED:
+            session.exitstatus = ConfigError.exit_code  # pytest's 5 is that of provisioning here
+            self.nothing_fits = True
 
     def pytest_unconfigure(self) -> None:
         self.target.close()

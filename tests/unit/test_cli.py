@@ -205,7 +205,7 @@ def test_what_takes_hours_is_run_on_request(children: Callable[[Sequence[int]], 
 def test_only_run_passes_arguments_on(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         cli.main(["images", "--", "-k", "x"])
-    assert caught.value.code == 2
+    assert caught.value.code == 4
     assert "after --" in capsys.readouterr().err
 
 

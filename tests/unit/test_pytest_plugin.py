@@ -40,6 +40,12 @@ def test_all_pass(run: Run) -> None:
     assert written == ["report.html", "results.jsonl"]
 
 
+def test_nothing_to_run_is_the_users_mistake(run: Run) -> None:
+    result = run("--target=good", "-k", "mistyped")
+    assert result.ret == 4
+    result.stdout.fnmatch_lines(["nothing to run: no program fits (families: order, plain)"])
+
+
 def test_a_failure_is_explained_without_a_traceback(run: Run) -> None:
     result = run("--target=old", "--kernel=some kernel", "--expect=accessors=true")
     result.assert_outcomes(passed=4, failed=1)
