@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import socket
+import textwrap
 import threading
 import time
 from collections.abc import Callable
@@ -76,6 +77,17 @@ def test_a_board_is_found_by_name_also_in_an_images_file(tmp_path: Path) -> None
     assert (power.on, power.off) == ("plug on", "plug off"), "not YAML's truth values"
     with pytest.raises(ConfigError, match=r"no board 'n11' in .*; did you mean 'n1'\?"):
         find_board("n11", file)
+
+
+def test_the_documentations_example_is_a_boards_file(tmp_path: Path) -> None:
+    text = (Path(__file__).parents[2] / "docs/boards.md").read_text()
+    example = text[text.index("    boards:\n") :].partition("\n\n")[0]
+    file = tmp_path / "boards.yaml"
+    file.write_text(textwrap.dedent(example))
+    boards = load_boards(file)
+    assert list(boards) == ["n1", "n2"]
+    assert boards["n2"].serial
+    assert any("wfi_trap_policy=trap" in step.send for step in boards["n2"].serial.boot)
 
 
 def test_a_power_command_that_fails_is_a_boot_that_failed(tmp_path: Path) -> None:
