@@ -46,6 +46,7 @@ def command_test(options: argparse.Namespace) -> int:
 
 def _checks(root: Path, scratch: Path, long: bool) -> list[tuple[str, list[str]]]:
     python = [sys.executable, "-m"]
+    board = [*python, "pytest", "-q", "tests/board", *(["--whole-suite"] if long else [])]
     selfcheck = [*python, "pytest", "-q", "tests/selfcheck", *(["--long"] if long else [])]
     # kernel/ follows the kernel's own style, which checkpatch knows and clang-format does not.
     sources = sorted(
@@ -63,6 +64,6 @@ def _checks(root: Path, scratch: Path, long: bool) -> list[tuple[str, list[str]]
         ("qemu_plugin, sanitized", [*make, f"OUT={scratch}", "SAN=1"]),
         ("tests/unit", [*python, "pytest", "-q", "tests/unit"]),
         ("tests/platform", [*python, "pytest", "-q", "tests/platform"]),
-        ("tests/board", [*python, "pytest", "-q", "tests/board"]),
+        ("tests/board", board),
         ("tests/selfcheck", selfcheck),
     ]

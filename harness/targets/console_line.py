@@ -19,7 +19,6 @@ READ_SECONDS: Final = 0.02  # so long a read waits for its first byte
 LOST_SECONDS: Final = 15.0  # the other side says something every two seconds
 KEPT_BYTES: Final = 64 << 20  # of console text
 ERASE_LINE: Final = b"\x15"  # ^U
-BREAK_SECONDS: Final = 0.3
 _BITS: Final = 10  # of a byte on the wire: start, eight, stop
 
 
@@ -77,11 +76,6 @@ class SerialConsole:
             self.sent += len(data)
         except (OSError, serial.SerialException) as e:
             raise TransportError(f"{self.url}: {e}", "is the terminal server there?") from None
-
-    def send_break(self) -> None:
-        """What sysrq on a serial console begins with; a transport without it does nothing."""
-        with suppress(OSError, serial.SerialException, NotImplementedError):
-            self._port.send_break(BREAK_SECONDS)
 
     # --- the agent's stream ---
 

@@ -125,7 +125,7 @@ class BoardLock:
         except FileNotFoundError:
             raise ConfigError(
                 f"the board {self._name} has a labgrid place, and there is no labgrid-client here",
-                "pip install labgrid, and set LG_COORDINATOR",
+                "pipx install labgrid, and set LG_COORDINATOR",
             ) from None
         except subprocess.TimeoutExpired:
             raise Refused(f"{shlex.join(argv)}: no answer", "see LG_COORDINATOR") from None
