@@ -38,7 +38,8 @@ SHORTER = (
     (r"^gicv5 (fuzz|compare)(?!.*--seconds)", r"gicv5 \1 --seconds 10"),
     (r"^gicv5 watch(?!.*--times)", "gicv5 watch --times 1"),
     (r"(^gicv5 replay .*--times )\d+", r"\g<1>2"),
-    (r"^gicv5 mutants(?!.* (-k|--report)\b)", "gicv5 mutants -k wfi"),
+    (r"^gicv5 mutants(?!.* -k\b)", "gicv5 mutants -k wfi"),
+    (r"--stress-plugin=\S+", r"\g<0> -k wakeups"),
     (r"'--kselftest=kvm:\*'", r"\g<0> --kselftest-timeout=20"),
 )
 # What is executed elsewhere, by what it has in it.

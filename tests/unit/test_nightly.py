@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from harness.errors import ConfigError
 from harness.nightly.command import earlier_nights, save
 from harness.nightly.job import command, read_job
 from harness.nightly.night import (
+    Change,
     Changes,
     Night,
     Outcome,
@@ -213,3 +215,11 @@ def test_the_page_of_a_night(tmp_path: Path) -> None:
         assert shown.evaluate("document.documentElement.scrollWidth") <= 390
     save(tonight, Changes(), [], tmp_path)
     assert "no night before" in (tmp_path / "nightly.html").read_text()
+
+
+def test_all_changes_are_on_the_page_and_most_are_folded(tmp_path: Path) -> None:
+    new = tuple(Change("a", f"order/{n}", "FAIL", "PASS") for n in range(12))
+    save(Night("2"), Changes(new=new), [Night("1")], tmp_path)
+    text = (tmp_path / "nightly.html").read_text()
+    assert "<summary>2 more</summary>" in text
+    assert re.findall(r"<td>(order/\d+)</td>", text) == [each.what for each in new]
