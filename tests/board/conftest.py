@@ -18,6 +18,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 @pytest.fixture(scope="session")
+def whole(request: pytest.FixtureRequest) -> bool:
+    """There is time."""
+    return bool(request.config.getoption("--whole-suite"))
+
+
+@pytest.fixture(scope="session")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     built = Lab.build(tmp_path_factory.mktemp("lab"))
     built.rack.power("on")
@@ -35,11 +41,9 @@ def masked_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
 
 
 @pytest.fixture(scope="session")
-def network_lab(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Lab]:
+def network_lab(whole: bool, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """A board with a kernel that has accessors and a network.  It takes minutes to build."""
-    if not request.config.getoption("--whole-suite"):
+    if not whole:
         pytest.skip("the kernel masked-network is built for --whole-suite only")
     built = Lab.build(tmp_path_factory.mktemp("network-lab"), "masked-network", ramoops=True)
     built.rack.power("on")

@@ -42,11 +42,6 @@ def compared(lab: Lab, way: str, folder: Path, *some: str) -> set[Verdict]:
     return {verdict for verdict, _, _ in there.values()}
 
 
-@pytest.fixture
-def whole(request: pytest.FixtureRequest) -> bool:
-    return bool(request.config.getoption("--whole-suite"))
-
-
 @BOTH_WAYS
 def test_the_suite_says_the_same_as_directly(
     lab: Lab, way: str, tmp_path: Path, whole: bool
