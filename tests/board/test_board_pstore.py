@@ -40,11 +40,13 @@ def test_a_panic_is_told_by_the_next_boot(kept_lab: Lab, seconds: int, whole: bo
     with session(kept_lab.target(ssh=kept_lab.ssh(), deadlines=short)) as running:
         running.deadline_ms = 4000
         soon(running.host(), PANIC)
+        starts = kept_lab.rack.starts
         outcome = running.run(waits(3))
         assert outcome.verdict is Verdict.CRASH, outcome.message
         assert "sysrq triggered crash" in outcome.message
         assert "Booting Linux" not in outcome.console, "only what the program may have caused"
         assert running.run(ONE_VM).verdict is Verdict.PASS, "on the boot that told it"
+        assert kept_lab.rack.starts <= starts + 1, "its power is not cycled twice"
         left = running.host().command(["sh", "-c", MOUNTED], 60).text
         assert "dmesg-ramoops" not in left, "it was removed from the board"
 
