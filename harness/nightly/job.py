@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from harness.errors import ConfigError
+from harness.nightly.leftovers import nothing_left
 from harness.nightly.night import Outcome, outcome_of
 from harness.nightly.plan import ALL, Variant
 from harness.provision.paths import project_root
@@ -40,7 +41,7 @@ class JobOptions:
 
 
 def run_job(variants: Sequence[Variant], options: JobOptions) -> Path:
-    """Run them to the end; the job's folder."""
+    """Run them to the end; the job's folder.  KeyboardInterrupt: it was interrupted."""
     from avocado.core.job import Job  # noqa: PLC0415 (heavy; only if it is used)
     from avocado.core.nrunner.runnable import Runnable  # noqa: PLC0415
     from avocado.core.suite import TestSuite  # noqa: PLC0415
@@ -59,8 +60,11 @@ def run_job(variants: Sequence[Variant], options: JobOptions) -> Path:
         Runnable("exec-test", sys.executable, *command(v, options.images), identifier=v.id)
         for v in variants
     ]
-    with _runners_found(), Job(config, [TestSuite(SUITE, config=config, tests=tests)]) as job:
+    suite = TestSuite(SUITE, config=config, tests=tests)
+    with nothing_left(), _runners_found(), Job(config, [suite]) as job:
         job.run()
+        if job.interrupted_reason is not None:  # Avocado has caught it
+            raise KeyboardInterrupt
         return Path(job.logdir)
 
 

@@ -129,7 +129,7 @@ def changes(tonight: Night, earlier: Sequence[Night]) -> Changes:
     slower: list[Change] = []
     for outcome in tonight.outcomes:
         before = [old for night in earlier[-WINDOW:] if (old := night.outcome(outcome.id))]
-        before = [old for old in before if old.counts]
+        before = [old for old in before if old.counts and not old.trouble]
         if not before or not outcome.counts:
             continue
         for kind, change in _verdicts(outcome, before):
@@ -141,7 +141,9 @@ def changes(tonight: Night, earlier: Sequence[Night]) -> Changes:
 
 def _verdicts(outcome: Outcome, before: Sequence[Outcome]) -> Iterator[tuple[str, Change]]:
     last = before[-1]
-    for program in sorted(outcome.bad.keys() | last.bad.keys()):
+    # A variant that did not end says nothing of what it did not come to.
+    programs = outcome.bad.keys() | (last.bad.keys() if not outcome.trouble else set())
+    for program in sorted(programs):
         now, then = _verdict(outcome, program), _verdict(last, program)
         if now in (then, Verdict.SKIP.name):
             continue

@@ -4,10 +4,17 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
+import pytest
+
+from harness.errors import EXIT_INTERRUPTED
 from harness.nightly.night import Changes, Night, Outcome, night_facts
 from harness.provision import default_images
 
@@ -67,3 +74,35 @@ def test_a_night_of_twelve_variants(tmp_path: Path) -> None:
         assert (folder / "report.html").exists()
         assert (folder.parent / "stdout").exists()
     assert (summary.parent / "results.xml").exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_night_leaves_nothing_and_is_none(tmp_path: Path, number: int) -> None:
+    """Told alone, as a CI's cancel button does; a terminal would tell the variants, too."""
+    state, matrix = tmp_path / "state", images(tmp_path)
+    argv = [sys.executable, "-m", "harness.cli", "nightly", "--jobs=2", f"--state={state}",
+            f"--images={matrix}"]  # fmt: skip
+    with subprocess.Popen(argv, start_new_session=True, stderr=subprocess.DEVNULL) as night:
+        wait_for(lambda: len(running(matrix)) >= 3, 60)  # itself, and two variants at least
+        night.send_signal(number)
+        assert night.wait(60) == EXIT_INTERRUPTED
+    assert running(matrix) == []
+    assert list(state.glob("job-*/nightly.json")) == []
+
+
+def running(images: Path) -> list[str]:
+    """Processes that have these images among their arguments."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            words = path.read_bytes().split(b"\0")
+            if f"--images={images}".encode() in words and b"-m" in words[:2]:
+                found.append(path.parent.name)
+    return found
+
+
+def wait_for(condition: Callable[[], bool], seconds: float) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.1)

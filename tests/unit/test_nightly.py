@@ -130,6 +130,13 @@ def test_new_fixed_flaky() -> None:
     assert kinds(fails, replace(PASSES, skipped=("a/b",))) == ["new"]
 
 
+def test_a_variant_that_did_not_end_has_fixed_nothing() -> None:
+    cut = replace(PASSES, provenance=NEWER, trouble="it did not end in order", counts={"PASS": 2})
+    assert kinds(cut, FAILS) == []
+    assert kinds(replace(FAILS, trouble="it did not end in order"), PASSES) == ["flaky"]
+    assert kinds(replace(FAILS, provenance=NEWER), cut, PASSES) == ["new"]
+
+
 def test_a_new_seed_finds_something_new() -> None:
     assert kinds(replace(FAILS, seed="2"), replace(PASSES, seed="1")) == ["new"]
 
