@@ -102,6 +102,11 @@ def _interrupts() -> Iterator[Program]:
     off = (*new_vm(), run(listen()))
     on = (run(write("ENABLER0", SW), Window()),)
     yield from swept("races/guest-enables-it", off, ((toggles,), once), on, SHORT)
+    # Each write traps: the kernel looks at what is pending thirty times.
+    traps = run(*[write("ENABLER0", SW)] * 30, Window(), view())
+    for us in (100, 200, 300, 400, 600):
+        yield program(f"races/inject-while-the-guest-traps-{us}", vm,
+                      at_once((traps,), (*later(us), *once)), after)  # fmt: skip
     first = run(listen(SW_PPI), Window(), view())
     yield from swept("races/inject-before-the-first-run", new_vm(), ((first,), once), after, SHORT)
 

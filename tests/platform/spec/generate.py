@@ -30,12 +30,16 @@ PPIS = tuple(name for name in BY_NAME if name.startswith("ICC_PPI") and name.end
 HYPERVISOR = tuple(
     name for name in BY_NAME if name.startswith("ICH") and "HFG" not in name and "Y" not in name
 )
+TRAPS = tuple(name for name in BY_NAME if "_HFG" in name) * 8 + tuple(
+    register.name for register in ALL if register.trap
+)
 MASKS = ("ICC_PCR_EL1", "ICC_APR_EL1", "ICC_CR0_EL1", "ICC_ICSR_EL1", "ICC_PPI_PRIORITYR3_EL1")
 THEMES: tuple[tuple[str, ...], ...] = (
     CYCLE + COMMANDS + COMMANDS,
     CYCLE + PPIS + MASKS,
     CYCLE + PPIS + HYPERVISOR,
     CYCLE + COMMANDS + PPIS + HYPERVISOR + MASKS,
+    TRAPS,
 )
 IRS_OFFSETS = tuple(irs.REGISTERS)
 IRS_LIVELY = (0x080, 0x108, 0x108, 0x110, 0x114, 0x114, 0x118, 0x140, 0x144, 0x148, 0x180, 0x184,
@@ -115,10 +119,10 @@ class Maker:
             return self.ppi_mask(int(name.split("_")[2][-1]))
         if "APR" in name:
             return self.pick((0, 0, 0, 0, 0, 1 << self.word(5), self.word(64)))
+        if "_HFG" in name:  # one trap, or none
+            return U64 ^ self.word(1) << self.word(5)
         if name in OPENERS and self.random() < 0.8:
             return OPENERS[name]
-        if "_HFG" in name:  # one trap
-            return U64 ^ 1 << self.word(5)
         if name == "ICC_PCR_EL1":
             return self.pick(self.priorities)
         if name == "ICH_VMCR_EL2":

@@ -18,7 +18,7 @@ from typing import NamedTuple
 from .compare import difference, search, shortest
 from .native import PLUGIN, StateMachine, build
 
-LIMIT = 2_000_000  # accesses
+LIMIT = 5_000_000  # accesses
 
 
 class Mutant(NamedTuple):
@@ -39,8 +39,7 @@ MUTANTS = (
            "p->prio[op->n] = val;"),
     Mutant("CDDI with a 32-bit mask", "gicv5.c", "p->active[id / 64] &= ~BIT(id % 64);",
            "p->active[id / 64] &= ~(u32)BIT(id % 64);"),
-    Mutant("a CDDI id beyond the PPIs", "gicv5.c", "if (id < GICV5_NR_PPIS)",
-           "if (id <= GICV5_NR_PPIS)"),
+    Mutant("CDDI of the first 64 PPIs alone", "gicv5.c", "if (id < GICV5_NR_PPIS)", "if (id < 64)"),
     Mutant("ICSR stores RES0", "gicv5_cpuif.c", "icsr = val & ICSR_MASK;", "icsr = val;"),
     Mutant("a line change goes unnoticed", "gicv5.c", "c->line = line;\n\tgicv5_mark(gic, cpu);",
            "c->line = line;"),
