@@ -8,7 +8,7 @@ that is always current, for software may read it at any time (saving a VM).
 from __future__ import annotations
 
 from . import iri
-from .memory import load, store
+from .memory import load, store, there
 from .state import Interrupt, Intid, Ist, Kind, Machine, Pe, bits
 from .vms import ADDRESS_55_12, VALID, software_must
 
@@ -109,6 +109,7 @@ def find(machine: Machine, vm: int, intid: Intid) -> tuple[Interrupt, int] | Non
     address = entry_address(machine, ist, intid.number) if ist else None
     if ist is None or address is None:
         return None
+    software_must(there(address, ist.size), "tables are in memory")
     if intid.number not in ist.interrupts:
         ist.interrupts[intid.number] = decode(load(machine, address, 4))
     return ist.interrupts[intid.number], address
