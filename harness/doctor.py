@@ -14,6 +14,7 @@ from typing import Final
 from harness.errors import TargetError
 from harness.report.facts import kvm_mode
 from harness.report.listing import errno_name
+from harness.targets import pstore
 from harness.targets.kinds import opened
 from harness.targets.spec import Progress, TargetSpec
 from harness.wire import Hello
@@ -38,7 +39,7 @@ QUESTIONS: Final[Mapping[str, str]] = {
     "free": "df -Pk /tmp | tail -n 1 | awk '{print $4}'",
     "tainted": "cat /proc/sys/kernel/tainted 2>/dev/null",
     "kmsg": "[ -r /dev/kmsg ] && echo readable",
-    "pstore": "cat /sys/module/pstore/parameters/backend 2>/dev/null",
+    "pstore": pstore.BACKEND,
 }
 
 
@@ -157,7 +158,7 @@ def _environment(answers: Mapping[str, str], now: float) -> Iterator[Finding]:
             NOTE, "kernel log", "/dev/kmsg cannot be read",
             "log in as root or allow sudo: without it a WARN is not seen",
         )  # fmt: skip
-    kept = answers.get("pstore", "") not in ("", "(null)")
+    kept = pstore.kept(answers.get("pstore", ""))
     yield Finding(
         OK if kept else NOTE, "pstore", answers.get("pstore") or "the kernel has none",
         "" if kept else "if no console is read: reserve_mem= and ramoops (docs/boards.md); else an"

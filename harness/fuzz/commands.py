@@ -295,11 +295,11 @@ def named_programs(path: Path) -> list[tuple[str, Program]]:
     from harness.suite import programs  # noqa: PLC0415
 
     name = str(path)
+    if path.is_file():
+        return [(name, read_program(path))]
     of_suite = [(each, program) for each, program in programs().items()
                 if name in {each, each.partition("/")[0]}]  # fmt: skip
-    if of_suite and not path.is_file():
-        return of_suite
-    return [(name, read_program(path))]
+    return of_suite or [(name, read_program(path))]  # which says what is wrong
 
 
 # --- compare -------------------------------------------------------------------------------------

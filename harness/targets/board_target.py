@@ -136,26 +136,46 @@ class BoardTarget:
 
     def _boot(self, fresh: bool) -> BoardHost:
         login, self._next = self._next, None
-        afresh = login is not None or self._power is not None
-        if login is None and fresh and self._power:
-            login = self._cycled(self._power)
-        elif login is None:
-            try:
-                login = self.again(self.entry.deadlines.command)
-            except Unreachable:
-                if self._power is None:
-                    raise
-                login = self._cycled(self._power)
+        as_it_was = fresh and login is None and self._power is None
         assert self.console is not None
-        host = BoardHost(self.entry, self, self.console, login, self.agent_hash)
-        if fresh and not afresh:
+        host = BoardHost(
+            self.entry, self, self.console, login or self._reached(fresh), self.agent_hash
+        )
+        if as_it_was:
             host.say(f"{self.name} was not booted afresh: it has no power command")
         return host
 
+    def _reached(self, fresh: bool) -> Login:
+        """Log in; after a power cycle where there is one, if that is wanted or needed."""
+        if fresh and self._power:
+            return self._cycled(self._power)
+        try:
+            return self.again(self.entry.deadlines.command)
+        except Unreachable:
+            if self._power is None:
+                raise
+            return self._cycled(self._power)
+
     # --- board.Ways ---
 
-    def again(self, timeout: float) -> Login:
-        return self._login(timeout)
+    def again(self, timeout: float, since: int | None = None) -> Login:
+        """Connect, look, install.  BootError says why not.  ``since``: see SerialLink."""
+        link = self._link(timeout, since)
+        try:
+            facts = onboard.facts(link, self.entry.deadlines.command)
+            onboard.check_architecture(link, facts)
+            sudo = onboard.privilege(facts, self.entry.sudo)
+            folder = onboard.install(
+                link, facts, self.agent, sudo,
+                folder=self.entry.folder, timeout=self.entry.deadlines.command,
+            )  # fmt: skip
+        except TransportError as e:
+            link.close()
+            raise Unreachable(e.what, e.remedy) from None
+        except BaseException:
+            link.close()
+            raise
+        return Login(link, facts, sudo, folder)
 
     def next_boot(self, resets: bool) -> Login:
         if resets:
@@ -205,8 +225,8 @@ class BoardTarget:
         while True:
             try:
                 if self.entry.serial:
-                    return self._login(until.left(), since)
-                return self._login(min(until.left(), self.entry.deadlines.command))
+                    return self.again(until.left(), since)
+                return self.again(min(until.left(), self.entry.deadlines.command))
             except Unreachable as e:
                 if not until.left() or self.entry.serial:
                     boot = self.entry.deadlines.boot
@@ -222,22 +242,3 @@ class BoardTarget:
         assert self.entry.serial is not None
         assert isinstance(self.console, SerialConsole)
         return SerialLink(self.console, self.entry.serial.login, timeout, since)
-
-    def _login(self, timeout: float, since: int | None = None) -> Login:
-        """Connect, look, install.  BootError says why not.  ``since``: see SerialLink."""
-        link = self._link(timeout, since)
-        try:
-            facts = onboard.facts(link, self.entry.deadlines.command)
-            onboard.check_architecture(link, facts)
-            sudo = onboard.privilege(facts, self.entry.sudo)
-            folder = onboard.install(
-                link, facts, self.agent, sudo,
-                folder=self.entry.folder, timeout=self.entry.deadlines.command,
-            )  # fmt: skip
-        except TransportError as e:
-            link.close()
-            raise Unreachable(e.what, e.remedy) from None
-        except BaseException:
-            link.close()
-            raise
-        return Login(link, facts, sudo, folder)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from harness.errors import TransportError
+from harness.targets import pstore
 from harness.targets.link import Link, Refused
 
 ARCHITECTURE: Final = "aarch64"
@@ -16,7 +17,8 @@ PREFIX: Final = "gicv5-"
 KERNEL_LOG_LINES: Final = 4000
 
 # key=value, a line each; what the shell cannot say stays empty.
-_FACTS: Final = r"""
+_FACTS: Final = (
+    r"""
 say() { echo "fact:$1=$2"; }
 say arch "$(uname -m)"
 say release "$(uname -r)"
@@ -29,7 +31,9 @@ say model "$(tr -d '\0' 2>/dev/null </proc/device-tree/model)"
 say cmdline "$(cat /proc/cmdline 2>/dev/null)"
 say time "$(date +%s)"
 say panic "$(cat /sys/module/kernel/parameters/panic 2>/dev/null)"
-say pstore "$(cat /sys/module/pstore/parameters/backend 2>/dev/null)"
+"""
+    f'say pstore "$({pstore.BACKEND})"'
+    r"""
 say runtime "$XDG_RUNTIME_DIR"
 say home "$HOME"
 if [ -r /dev/kvm ] && [ -w /dev/kvm ]; then say kvm yes
@@ -38,6 +42,7 @@ elif [ -e /dev/kvm ]; then say kvm denied; else say kvm absent; fi
 sudo -n true 2>/dev/null && say sudo yes
 true
 """
+)
 
 _INSTALL: Final = r"""
 umask 077; d={folder}
@@ -92,7 +97,7 @@ class Facts:
     @property
     def keeps_log(self) -> bool:
         """Memory that survives a reset keeps what the kernel says (harness.targets.pstore)."""
-        return self.pstore not in ("", "(null)")
+        return pstore.kept(self.pstore)
 
 
 def facts(link: Link, timeout: float) -> Facts:

@@ -14,12 +14,19 @@ from typing import Final
 from harness.errors import TargetError
 from harness.targets.link import Link
 
+# What keeps it, if anything does
+BACKEND: Final = "cat /sys/module/pstore/parameters/backend 2>/dev/null"
 # The shell's folder while it does something there.  What was not mounted is not mounted afterwards.
 _THERE: Final = (
     "d=/sys/fs/pstore; mount -t pstore pstore $d 2>/dev/null && trap 'umount $d' EXIT; "
     "(cd $d && {what})"
 )
 _LINE: Final = re.compile(r"(?:<\d+>)?(\[ *(\d+\.\d+)\].*)")
+
+
+def kept(backend: str) -> bool:
+    """Whether there is a backend, by the answer to ``BACKEND``."""
+    return backend not in ("", "(null)")
 
 
 def records(link: Link, sudo: str, timeout: float) -> frozenset[str]:

@@ -205,9 +205,9 @@ async def _ask_monitor(monitor: socket.socket) -> tuple[str, str]:
 
 def _boot_remedy(console: str, said: Sequence[str]) -> str:
     """The usual causes, told apart by what the kernel said, and a QEMU that failed."""
-    if not console.strip() and said:
-        return "QEMU itself did not start: see what it says; --qemu names another one"
     if not console.strip():
+        if said:
+            return "QEMU itself did not start: see what it says; --qemu names another one"
         return "the kernel printed nothing: is it an arm64 kernel with a PL011 console?"
     if "Kernel panic" in console:
         return "read the panic in its console; does the kernel have initramfs and devtmpfs support?"

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -59,8 +60,9 @@ def test_a_host_of_another_architecture_is_refused(lab: Lab, gateway: Gateway) -
 
 
 def test_a_board_behind_a_terminal_server(lab: Lab) -> None:
-    server = TerminalServer(lab.rack.ports.console)
-    with opened(lab.target(serial={**lab.serial(), "url": server.url})) as host:
+    with (
+        closing(TerminalServer(lab.rack.ports.console)) as server,
+        opened(lab.target(serial={**lab.serial(), "url": server.url})) as host,
+    ):
         assert host.run(ONE_VM).ending is Ending.COMPLETED
-    server.close()
     assert server.baud == 1_500_000
